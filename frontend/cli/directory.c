@@ -2,11 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "lib/write_all.h"
 
 int folder_make_above(const char *path)
 {
@@ -101,4 +105,44 @@ int folder_discard(int parent, const char *name)
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : folder_remove(parent, name);
+}
+
+/* A reader never sees half of the file: it is written beside PATH and then takes its name. */
+static int replace_file(const char *path, const char *text, size_t size)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *above =
+		slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	_cleanup_free_ char *draft = NULL;
+	_cleanup_close_ int directory = -1, fd = -1;
+
+	if (!above || asprintf(&draft, ".%s.rootlet", name) < 0)
+		return -1;
+	directory = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return -1;
+	unlinkat(directory, draft, 0);
+	fd = openat(directory, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -1;
+	if (write_all(fd, text, size) == 0 && folder_replace_file(directory, draft, fd, name) == 0)
+		return 0;
+	unlinkat(directory, draft, 0);
+	return -1;
+}
+
+/* A pipe, a device or a link stays what it is. */
+static int write_in_place(const char *path, const char *text, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	return fd < 0 ? -1 : write_all(fd, text, size);
+}
+
+int file_write_output(const char *path, const char *text, size_t size)
+{
+	struct stat st;
+	bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+
+	return (special ? write_in_place : replace_file)(path, text, size);
 }

@@ -1,6 +1,8 @@
 /* Directories that belong to the user. */
 #pragma once
 
+#include <stddef.h>
+
 /* Makes PATH (absolute) and its missing parents with mode 0700. Existing directories keep their
  * mode. Returns 0, or -1 with errno set. */
 int folder_make(const char *path);
@@ -20,6 +22,10 @@ int folder_publish(int parent, const char *staging, const char *name);
 /* Replaces NAME in `folder` with the file DRAFT, which is open as FD. After a power failure NAME is
  * either the old or the new file, and complete. Returns 0, or -1 with errno set. */
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
+
+/* Writes TEXT to the user's file PATH: replaces a regular file atomically, and writes into a pipe,
+ * a device or a link. Returns 0, or -1 with errno set. */
+int file_write_output(const char *path, const char *text, size_t size);
 
 /* Like folder_remove(), but fails with EWOULDBLOCK if another process holds a lock on it. */
 int folder_discard(int parent, const char *name);

@@ -58,7 +58,7 @@ int claims_return(int dir, const struct claim *claim, struct error **err);
  * with CLAIM_LOSSES_MOST losses. */
 int claims_lose(int dir, const struct claim *claim, struct error **err);
 
-/* Finishes the batch so at once. */
+/* Finishes the batch as lost at once. */
 int claims_give_up(int dir, const struct claim *claim, struct error **err);
 
 /* Lists the batches in a place by number. The caller frees the list. */

@@ -104,8 +104,8 @@ static const struct results *gathering_task(struct gathering *g, const char *nam
 
 /* --- batches -------------------------------------------------------------------------------- */
 
-static const char *gathering_reason(const struct shared_run *s, const struct claim *claim,
-				    char out[static REASON_MOST])
+static void gathering_reason(const struct shared_run *s, const struct claim *claim,
+			     char out[static REASON_MOST])
 {
 	unsigned int count = losses_count(s->fd, claim->number);
 	_cleanup_error_ struct error *ignored = NULL;
@@ -119,7 +119,6 @@ static const char *gathering_reason(const struct shared_run *s, const struct cla
 	snprintf(out, REASON_MOST, "%u tasks were lost with this batch%s%s",
 		 count ? count : CLAIM_LOSSES_MOST, text && *text ? ", the last one: " : "",
 		 text ? text_clean(text) : "");
-	return out;
 }
 
 static int gathering_add_batch(struct gathering *g, const struct claim *claim, const json_t *batch,
@@ -127,8 +126,10 @@ static int gathering_add_batch(struct gathering *g, const struct claim *claim, c
 {
 	const struct results *results = gathering_task(g, claim->task, err);
 	bool lost = claim->losses >= CLAIM_LOSSES_MOST;
-	char reason[REASON_MOST];
+	char reason[REASON_MOST] = "";
 
+	if (lost)
+		gathering_reason(g->shared, claim, reason);
 	for (size_t i = 0; results && i < json_array_size(batch); i++) {
 		const struct queued_test test = batch_test(batch, i);
 		const struct test_result *r = results_find(results, test.section, test.name);
@@ -139,8 +140,6 @@ static int gathering_add_batch(struct gathering *g, const struct claim *claim, c
 
 		if (!r && !lost)
 			continue;
-		if (!r)
-			gathering_reason(g->shared, claim, reason);
 		if (results_add(&g->found, r ? r : &failed, err) < 0)
 			return -1;
 	}

@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/names.h"
 #include "lib/write_all.h"
 
 #define DIRECTORY "losses"
 #define PREFIX "%06u."
-#define ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define ALLOWED NAME_ALL "-_"
 
 /* --- how a task ended ----------------------------------------------------------------------- */
 
@@ -106,7 +107,7 @@ int losses_take_back(int dir, const struct claim *claim, const char *node, struc
 	char name[SLURM_NODE_SIZE];
 	struct losses before;
 
-	/* Without its node, a task is a node of its own. */
+	/* If its node is unknown, a task counts as a node of its own. */
 	snprintf(name, sizeof(name), "%s", *node ? node : claim->task);
 	for (char *p = name; p[strspn(p, ALLOWED)];)
 		p[strspn(p, ALLOWED)] = '-';

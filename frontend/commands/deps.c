@@ -100,18 +100,6 @@ static int compare_kernel(struct deps *d, struct error **err)
 	return 0;
 }
 
-static int deps_find_index(struct deps *d, struct error **err)
-{
-	const struct source source = { .suite = d->manifest->suite,
-				       .arch = d->manifest->arch,
-				       .mirror = d->manifest->mirror,
-				       .keyring = d->keyring,
-				       .purpose = "the index of programs" };
-
-	return program_source_find(&source, d->helper, d->progress, d->offline, &d->index,
-				   &d->index_failure, err);
-}
-
 static int find_dependencies(struct deps *d, struct error **err)
 {
 	if (requirements_read(d->tree, d->fstypes, &d->requirements, err) < 0 ||
@@ -121,9 +109,10 @@ static int find_dependencies(struct deps *d, struct error **err)
 	    compare_kernel(d, err) < 0)
 		return -1;
 	if (dependencies_count(&d->dependencies, NEEDS_COMMAND, DEPENDENCY_MISSING) > 0 &&
-	    deps_find_index(d, err) < 0)
+	    dependencies_find_index(d->manifest, d->keyring, d->helper, d->progress, d->offline,
+				    &d->index, &d->index_failure, err) < 0)
 		return -1;
-	dependencies_find_packages(&d->dependencies, d->manifest, d->index.text ? &d->index : NULL);
+	dependencies_find_packages(&d->dependencies, d->manifest, &d->index);
 	progress_end(d->progress);
 	return 0;
 }
@@ -196,7 +185,7 @@ const struct command deps_command = {
 	.summary = "show what fstests asks for and a rootfs lacks",
 	.about = "Reads the tests of fstests, without running them, and shows which commands, "
 		 "users, groups, kernel options and modules they ask for that the rootfs and the "
-		 "kernel lack, how many tests wait for each, and which package of the rootfs's "
+		 "kernel lack, how many tests need each, and which package of the rootfs's "
 		 "release has it.\n"
 		 "\n"
 		 "Packages come from the release's signed index of files, which is downloaded once "

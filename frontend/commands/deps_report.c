@@ -110,7 +110,7 @@ static void print_install_line(const struct deps_report *r)
 	char **packages = list_packages(r);
 
 	if (packages) {
-		printf("To install them, run:\n  rootlet install%s", r->options);
+		printf("To install the missing packages, run:\n  rootlet install%s", r->options);
 		for (char **package = packages; *package; package++)
 			printf(" %s", *package);
 		putchar('\n');
@@ -118,9 +118,9 @@ static void print_install_line(const struct deps_report *r)
 	words_free(packages);
 }
 
-static bool lacks_account(const struct deps_report *r)
+static size_t count_accounts(const struct deps_report *r)
 {
-	return dependencies_count(r->dependencies, NEEDS_USER, DEPENDENCY_MISSING) ||
+	return dependencies_count(r->dependencies, NEEDS_USER, DEPENDENCY_MISSING) +
 	       dependencies_count(r->dependencies, NEEDS_GROUP, DEPENDENCY_MISSING);
 }
 
@@ -139,35 +139,27 @@ static void print_notes(const struct deps_report *r)
 		       "--kernel\n",
 		       unknown);
 	else if (unknown)
-		printf("Of %zu kernel options and modules, kernel %s does not say whether it has "
-		       "them\n",
+		printf("%zu kernel options and modules could not be compared: kernel %s does not "
+		       "say whether it has them\n",
 		       unknown, r->kernel);
 	if (r->index_failure &&
 	    dependencies_count(r->dependencies, NEEDS_COMMAND, DEPENDENCY_MISSING))
 		printf("The packages come from a built-in table: %s\n", r->index_failure);
-	if (lacks_account(r))
-		printf("To create the users and groups, run:\n"
+	if (count_accounts(r))
+		printf("To create the users and groups, rebuild the rootfs, which loses packages "
+		       "installed since:\n"
 		       "  rootlet create --force%s --release %s --profile fstests\n",
 		       r->options, r->manifest->suite);
-}
-
-static size_t count_missing(const struct deps_report *r, bool kernels)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < r->dependencies->count; i++)
-		count += r->dependencies->list[i].state == DEPENDENCY_MISSING &&
-			 is_kernels(r->dependencies->list[i].requirement) == kernels;
-	return count;
 }
 
 void deps_report_print(const struct deps_report *r)
 {
 	printf("%zu tests of %s ask for %zu things. %s lacks %zu of them",
 	       r->requirements->test_count, r->fstests, r->dependencies->count, r->rootfs,
-	       count_missing(r, false));
+	       dependencies_count(r->dependencies, NEEDS_COMMAND, DEPENDENCY_MISSING) +
+		       count_accounts(r));
 	if (r->kernel)
-		printf(", kernel %s %zu", r->kernel, count_missing(r, true));
+		printf(", kernel %s %zu", r->kernel, count_kernels(r, DEPENDENCY_MISSING));
 	fputs(".\n\n", stdout);
 	print_table(r, false, "MISSING IN THE ROOTFS", "PACKAGE");
 	print_table(r, true, "MISSING IN THE KERNEL", "OPTION");
@@ -196,7 +188,7 @@ static json_t *describe_dependency(const struct deps_report *r, const struct dep
 	return json_pack("{s:s, s:o, s:s, s:s, s:i, s:o, s:o, s:o}", "kind",
 			 requirement_kind_name(q->kind), "name", json_text(q->name), "state",
 			 states[d->state], "filesystem", requirement_filesystem(r->requirements, q),
-			 "tests", (int)q->test_count, "waiting",
+			 "tests", (int)q->test_count, "needed_by",
 			 missing ? describe_tests(r->requirements, q) : json_array(), "package",
 			 json_text(d->package[0] ? d->package : NULL), "option", json_text(option));
 }

@@ -36,6 +36,7 @@ static const struct {
 	{ "--device", "the pods would all write to it" },
 	{ "--baseline", "compare the merged run: rootlet runs compare" },
 	{ "--json", "it prints a manifest" },
+	{ "--install-missing", "install what is missing first, see rootlet deps" },
 };
 
 static int check_directory(const char *path, struct error **err)

@@ -273,13 +273,10 @@ static int check_combination(const struct fstests_options *o, const struct shard
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro, --build or "
 				 "--install-missing: nothing else is downloaded");
-	if (o->install_missing && (o->host_root || shard->parts || cluster))
-		return error_set(err, ERR_INPUT, "--install-missing does not go with %s%s",
-				 o->host_root	? "--host-root"
-				 : shard->parts ? "--shard: every part needs the same rootfs"
-						: "--cluster",
-				 cluster ? ": install what is missing first, see rootlet deps"
-					 : "");
+	if (o->install_missing && (o->host_root || shard->parts))
+		return error_set(err, ERR_INPUT, "--install-missing does not go with %s",
+				 o->host_root ? "--host-root"
+					      : "--shard: every part needs the same rootfs");
 	if (o->host_root && (o->name || o->path || o->build || o->overlays[0]))
 		return error_set(err, ERR_INPUT,
 				 "--host-root uses no rootfs: it does not go with --name, --path, "
@@ -365,6 +362,7 @@ static void job_clear(struct fstests_job *j)
 	check_words_clear(&j->words);
 	root_free(&j->root);
 	free(j->options.append);
+	lackings_clear(&j->lackings);
 	submission_kept_clear(&j->kept);
 	free(j->cluster_directory);
 	free(j->shared);
@@ -783,9 +781,13 @@ static int install_missing(struct fstests_job *j, struct error **err)
 	request.manifest = manifest;
 	rootfs_close(&j->rootfs);
 	installed = missing_install(&request, &j->lackings, err);
-	if (installed < 0 || reopen_root(j, err) < 0)
+	if (installed <= 0) {
+		j->rootfs.manifest = STEAL_PTR(manifest);
+		return installed;
+	}
+	if (reopen_root(j, err) < 0)
 		return -1;
-	return installed ? second_pass_plan(&j->run, &j->lackings, err) : 0;
+	return second_pass_plan(&j->run, &j->lackings, err);
 }
 
 /* Runs the tests here, and those again for which a package was missing. Returns the exit status, or

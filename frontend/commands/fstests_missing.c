@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "frontend/archive/program_source.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
@@ -13,29 +12,19 @@
 static int missing_find_packages(const struct missing_request *r, struct lackings *l,
 				 struct error **err)
 {
-	const struct source source = {
-		.suite = r->manifest->suite,
-		.arch = r->manifest->arch,
-		.mirror = r->manifest->mirror,
-		.keyring = r->keyring,
-		.purpose = "the index of programs",
-	};
 	_cleanup_(helper_stop) struct helper *helper = NULL;
 	_cleanup_free_ char *failure = NULL;
 	struct program_index index = { 0 };
-	int r_index;
 
-	if (helper_start("fstests", r->progress, &helper, err) < 0)
-		return -1;
-	r_index = program_source_find(&source, helper, r->progress, false, &index, &failure, err);
-	if (r_index < 0)
+	if (helper_start("fstests", r->progress, &helper, err) < 0 ||
+	    dependencies_find_index(r->manifest, r->keyring, helper, r->progress, false, &index,
+				    &failure, err) < 0)
 		return -1;
 	if (failure)
-		progress_note(r->progress, "packages are only those of a built-in list: %s",
+		progress_note(r->progress, "looking up packages only in the built-in table: %s",
 			      failure);
 	for (size_t i = 0; i < l->count; i++)
-		dependency_package(r->manifest, l->list[i].command, index.text ? &index : NULL,
-				   l->list[i].package);
+		dependency_package(r->manifest, l->list[i].command, &index, l->list[i].package);
 	free(index.text);
 	return 0;
 }
@@ -113,7 +102,7 @@ int missing_install(const struct missing_request *request, struct lackings *l, s
 void missing_print(const struct lackings *l, const char *suite)
 {
 	if (l->count)
-		printf("\ncommands that the rootfs did not have:\n");
+		printf("\ncommands missing from the rootfs:\n");
 	for (size_t i = 0; i < l->count; i++) {
 		const struct lacking *one = &l->list[i];
 
@@ -122,6 +111,8 @@ void missing_print(const struct lackings *l, const char *suite)
 			printf("installed package %s\n", one->package);
 		else if (*one->package)
 			printf("not installed, package %s\n", one->package);
+		else if (l->why)
+			printf("not installed\n");
 		else
 			printf("no package of %s has it\n", suite);
 	}

@@ -16,7 +16,7 @@ struct missing_request {
  * installed, or -1 with ERR set: ERR_INTERRUPTED. */
 int missing_install(const struct missing_request *request, struct lackings *l, struct error **err);
 
-/* "installed: lvm2 (3 tests wait for lvm)" and so on, a line for each command. */
+/* "lvm (3 tests): installed package lvm2", a line for each command. */
 void missing_print(const struct lackings *l, const char *suite);
 
 /* The same as an array, a new reference. */

@@ -60,8 +60,8 @@ const struct command install_command = {
 	.about = "Installs packages, with what they depend on, in a copy of the rootfs, which then "
 		 "takes its place. Packages come from the archive that the rootfs was made from, "
 		 "and are verified like those of rootlet create. \"a|b\" is the first of the two "
-		 "that the archive has. A word with a slash is the path of a .deb file, which "
-		 "nobody has verified; a policy allows it to users with shell.",
+		 "that the archive has. An argument that contains a slash is the path of a "
+		 ".deb file, which nobody has verified; a policy allows it to users with shell.",
 	.statuses = "0 installed, or there already; " CHANGE_STATUSES,
 	.rows = install_rows,
 	.operands = "PACKAGE…",

@@ -1,14 +1,11 @@
 /* rootlet lock: writes what a rootfs was made of, for `rootlet create --lock`. */
-#include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "frontend/cli/directory.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/lock.h"
 #include "frontend/rootfs/store.h"
-#include "lib/write_all.h"
 
 enum { OPTION_OUTPUT = OPTION_OWN };
 
@@ -35,27 +32,6 @@ static char *lock_of_rootfs(const char *name, const char *path, struct error **e
 	return text;
 }
 
-/* An existing file is replaced at once, and only by a complete one. */
-static int lock_replace(const char *file, const char *text, struct error **err)
-{
-	_cleanup_free_ char *draft = NULL;
-	_cleanup_close_ int fd = -1;
-
-	if (asprintf(&draft, "%s.XXXXXX", file) < 0) {
-		draft = NULL;
-		return error_no_memory(err);
-	}
-	fd = mkostemp(draft, O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", file);
-	if (fchmod(fd, 0644) == 0 && write_all(fd, text, strlen(text)) == 0 &&
-	    write_all(fd, "\n", 1) == 0 && fsync(fd) == 0 && rename(draft, file) == 0)
-		return 0;
-	error_errno(err, ERR_SYSTEM, "cannot write %s", file);
-	unlink(draft);
-	return -1;
-}
-
 static int lock_write(const struct parsed_line *line, struct error **err)
 {
 	const char *file = line_value(line, OPTION_OUTPUT);
@@ -64,9 +40,10 @@ static int lock_write(const struct parsed_line *line, struct error **err)
 
 	if (!text)
 		return -1;
-	if (file)
-		return lock_replace(file, text, err);
-	puts(text);
+	if (!file)
+		fputs(text, stdout);
+	else if (file_write_output(file, text, strlen(text)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", file);
 	return 0;
 }
 
@@ -80,7 +57,7 @@ static int command_lock(const struct parsed_line *line)
 
 const struct command lock_command = {
 	.name = "lock",
-	.summary = "write down what a rootfs was made of",
+	.summary = "record exactly what a rootfs is made of",
 	.about = "Writes a lock file: the packages of a rootfs with their versions and hashes, the "
 		 "release files that signed them, and its profile, engine and date. From it, "
 		 "rootlet create --lock makes the same rootfs again, on any host.",

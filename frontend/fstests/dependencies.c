@@ -2,8 +2,11 @@
 
 #include <string.h>
 
+#include "frontend/archive/program_source.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "frontend/fstests/command_packages.h"
+#include "frontend/rootfs/manifest_change.h"
 
 /* Of a guest's PATH. */
 static const char *const places[] = { "/usr/bin/", "/usr/sbin/",       "/bin/",
@@ -39,18 +42,11 @@ size_t dependencies_count(const struct dependencies *d, enum requirement_kind ki
 
 /* --- the rootfs ----------------------------------------------------------------------------- */
 
-static void paths_free(char ***paths)
-{
-	for (char **path = *paths; path && *path; path++)
-		free(*path);
-	free(*paths);
-}
-
 /* Asks for all places of all commands at once. Commands come first among the requirements. */
 static int check_commands(struct dependencies *d, struct helper *helper, int rootfs,
 			  struct error **err)
 {
-	_cleanup_(paths_free) char **paths = calloc(d->count * PLACES + 1, sizeof(*paths));
+	_cleanup_(words_freep) char **paths = calloc(d->count * PLACES + 1, sizeof(*paths));
 	_cleanup_free_ char *kinds = malloc(d->count * PLACES + 1);
 	size_t count = 0;
 
@@ -184,14 +180,6 @@ void dependencies_check_kernel(struct dependencies *d, const struct kernel_featu
 
 /* --- packages ------------------------------------------------------------------------------- */
 
-static bool is_installed(const struct manifest *m, const char *package)
-{
-	for (size_t i = 0; i < m->package_count; i++)
-		if (strcmp(m->packages[i].name, package) == 0)
-			return true;
-	return false;
-}
-
 /* Chooses among COUNT packages that have COMMAND: that of the table, the one of the same name, else
  * the shortest name: "gcc" and not "gcc-mingw-w64". NULL if the rootfs has all of them. */
 static const char *choose_package(const struct manifest *m, const char *command, const char *known,
@@ -202,7 +190,7 @@ static const char *choose_package(const struct manifest *m, const char *command,
 	for (size_t i = 0; i < count; i++) {
 		const char *package = packages[i];
 
-		if (is_installed(m, package))
+		if (manifest_version(m, package))
 			continue;
 		if ((known && strcmp(package, known) == 0) || strcmp(package, command) == 0)
 			return package;
@@ -212,19 +200,33 @@ static const char *choose_package(const struct manifest *m, const char *command,
 	return chosen;
 }
 
-bool dependency_package(const struct manifest *m, const char *command,
+int dependencies_find_index(const struct manifest *m, const char *keyring, struct helper *helper,
+			    struct progress *progress, bool offline, struct program_index *index,
+			    char **failure, struct error **err)
+{
+	const struct source source = {
+		.suite = m->suite,
+		.arch = m->arch,
+		.mirror = m->mirror,
+		.keyring = keyring,
+		.purpose = "the index of programs",
+	};
+
+	return program_source_find(&source, helper, progress, offline, index, failure, err);
+}
+
+void dependency_package(const struct manifest *m, const char *command,
 			const struct program_index *index,
 			char package[static PACKAGE_NAME_MAX + 1])
 {
 	char packages[PROGRAM_PACKAGES_MAX][PACKAGE_NAME_MAX + 1];
 	const struct command_package *row = command_package(command);
-	const char *chosen = row && !is_installed(m, row->package) ? row->package : NULL;
+	const char *chosen = row && !manifest_version(m, row->package) ? row->package : NULL;
 
-	if (index && !(row && row->alternative))
+	if (index->text && !(row && row->alternative))
 		chosen = choose_package(m, command, row ? row->package : NULL, packages,
 					program_index_find(index, command, packages));
 	snprintf(package, PACKAGE_NAME_MAX + 1, "%s", chosen ? chosen : "");
-	return chosen != NULL;
 }
 
 void dependencies_find_packages(struct dependencies *d, const struct manifest *m,

@@ -41,13 +41,18 @@ int dependencies_check_rootfs(struct dependencies *dependencies, struct helper *
 void dependencies_check_kernel(struct dependencies *dependencies,
 			       const struct kernel_features *features);
 
-/* Sets the packages of missing commands. INDEX is that of the rootfs's release; NULL: only the
- * built-in table is there. A package that the rootfs has already does not have the command. */
+/* Finds the index of programs of the rootfs's release: see program_source_find(). */
+int dependencies_find_index(const struct manifest *manifest, const char *keyring,
+			    struct helper *helper, struct progress *progress, bool offline,
+			    struct program_index *index, char **failure, struct error **err);
+
+/* Sets the packages of missing commands. INDEX is that of the rootfs's release; without text, only
+ * the built-in table is there. A package that the rootfs has already does not have the command. */
 void dependencies_find_packages(struct dependencies *dependencies, const struct manifest *manifest,
 				const struct program_index *index);
 
-/* The package to install for COMMAND, as above. False if no package has it. */
-bool dependency_package(const struct manifest *manifest, const char *command,
+/* Sets PACKAGE to the one to install for COMMAND, as above, or to "" if no package has it. */
+void dependency_package(const struct manifest *manifest, const char *command,
 			const struct program_index *index,
 			char package[static PACKAGE_NAME_MAX + 1]);
 

@@ -2,14 +2,10 @@
  */
 #include "frontend/fstests/junit.h"
 
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "frontend/cli/directory.h"
-#include "lib/write_all.h"
 
 /* Replaces control characters that XML 1.0 forbids, and everything that is not ASCII, with '?'. */
 static void escape(FILE *out, const char *text)
@@ -82,52 +78,18 @@ static void write_suite(FILE *out, const struct results *results, const char *su
 	fputs("</testsuite>\n", out);
 }
 
-/* A reader never sees half of the file: it is written beside PATH and then takes its name. */
-static int replace_file(const char *path, const char *text, size_t size)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	_cleanup_free_ char *above =
-		slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	_cleanup_free_ char *draft = NULL;
-	_cleanup_close_ int folder = -1, fd = -1;
-
-	if (!above || asprintf(&draft, ".%s.rootlet", name) < 0)
-		return -1;
-	folder = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
-		return -1;
-	unlinkat(folder, draft, 0);
-	fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return -1;
-	if (write_all(fd, text, size) == 0 && folder_replace_file(folder, draft, fd, name) == 0)
-		return 0;
-	unlinkat(folder, draft, 0);
-	return -1;
-}
-
-/* A pipe, a device or a link stays what it is. */
-static int write_in_place(const char *path, const char *text, size_t size)
-{
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-	return fd < 0 ? -1 : write_all(fd, text, size);
-}
-
 int junit_write(const char *path, const struct results *results, const char *suite,
 		struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	struct stat st;
-	bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 
 	if (out)
 		write_suite(out, results, suite);
 	if (!out || fclose(out) != 0)
 		return error_no_memory(err);
-	if ((special ? write_in_place : replace_file)(path, text, size) < 0)
+	if (file_write_output(path, text, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
 	return 0;
 }

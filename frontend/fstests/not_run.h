@@ -18,7 +18,7 @@ bool not_run_command(const char *reason, char name[static COMMAND_SIZE]);
 struct lacking {
 	char command[COMMAND_SIZE];
 	char package[PACKAGE_NAME_MAX + 1]; /* that has it; "": unknown */
-	size_t tests;			    /* that wait for it */
+	size_t tests;			    /* that need it */
 	bool installed;
 };
 

@@ -22,13 +22,12 @@ struct requirement_piece {
 	struct requirement_edges needs, calls;
 	size_t marked_in, marked_at;
 	uint32_t reached; /* filesystems for which the current test gets here */
-	bool queued;
 };
 
 /* What a variable such as XFS_IO_PROG may contain. */
 struct requirement_program {
 	char *variable;
-	char *command;	      /* NULL: none that is installed, such as "$here/src/fsx" */
+	char *command;	      /* "": none that is installed, such as "$here/src/fsx" */
 	bool alias;	      /* COMMAND is another variable */
 	uint32_t filesystems; /* for which it is assigned */
 };

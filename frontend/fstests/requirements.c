@@ -84,8 +84,8 @@ static ssize_t add_names(DIR *d, char ***names, size_t most)
 	return *names ? (ssize_t)count : -1;
 }
 
-/* Sets *NAMES, which the caller frees, to the names in DIRECTORY of the tree, sorted. A missing
- * directory is an empty one. */
+/* Sets *NAMES, which the caller frees, to the names in DIRECTORY of the tree, sorted.
+ * ERR_INPUT if the directory does not exist. */
 static int list_names(const struct tree_scan *t, const char *directory, size_t most, char ***names,
 		      struct error **err)
 {
@@ -106,11 +106,6 @@ static int list_names(const struct tree_scan *t, const char *directory, size_t m
 		return excessive(t, err);
 	qsort(*names, (size_t)count, sizeof(**names), requirements_compare_names);
 	return 0;
-}
-
-static void names_freep(char ***names)
-{
-	words_free(*names);
 }
 
 /* Reads a file of the tree as text; the caller frees it. NULL if it is no text file of a reasonable
@@ -148,7 +143,7 @@ static int scan_common(struct tree_scan *t, char **names, scan_pass *pass, struc
 
 static int read_common(struct tree_scan *t, struct error **err)
 {
-	_cleanup_(names_freep) char **names = NULL;
+	_cleanup_(words_freep) char **names = NULL;
 
 	if (list_names(t, "common", FILES_MOST, &names, err) < 0)
 		return -1;
@@ -179,9 +174,10 @@ static int count_test(struct requirement *need, uint32_t test, uint32_t filesyst
 	return 0;
 }
 
-/* Puts what PIECE calls into the queue, unless it is there for the same filesystems. A piece that
- * is reached for further filesystems is visited again. */
-static size_t follow_calls(struct tree_scan *t, const struct requirement_piece *piece, size_t end)
+/* Puts what PIECE calls into the queue, unless it is there. Sets *GROWN if it reaches a piece for
+ * further filesystems, which must then be visited again. */
+static size_t follow_calls(struct tree_scan *t, const struct requirement_piece *piece, size_t end,
+			   bool *grown)
 {
 	for (size_t i = 0; i < piece->calls.count; i++) {
 		const struct requirement_edge *call = &piece->calls.list[i];
@@ -190,11 +186,10 @@ static size_t follow_calls(struct tree_scan *t, const struct requirement_piece *
 
 		if (!(filesystems & ~target->reached))
 			continue;
-		target->reached |= filesystems;
-		if (!target->queued) {
-			target->queued = true;
+		if (!target->reached)
 			t->queue[end++] = call->target;
-		}
+		target->reached |= filesystems;
+		*grown = true;
 	}
 	return end;
 }
@@ -203,26 +198,19 @@ static size_t follow_calls(struct tree_scan *t, const struct requirement_piece *
 static size_t reach_pieces(struct tree_scan *t, uint32_t filesystems)
 {
 	struct requirement_piece *pieces = t->scan.pieces;
-	size_t end = 0, before;
-	uint64_t bits, bits_before = 0;
+	bool grown = false;
+	size_t end;
 
-	for (size_t i = 0; i < t->scan.piece_count; i++) {
+	for (size_t i = 0; i < t->scan.piece_count; i++)
 		pieces[i].reached = 0;
-		pieces[i].queued = false;
-	}
 	pieces[0].reached = filesystems;
-	end = follow_calls(t, &pieces[0], 0);
-	for (;;) {
-		before = end;
-		bits = 0;
+	end = follow_calls(t, &pieces[0], 0, &grown);
+	while (grown) {
+		grown = false;
 		for (size_t i = 0; i < end; i++)
-			end = follow_calls(t, &pieces[t->queue[i]], end);
-		for (size_t i = 0; i < end; i++)
-			bits += (uint64_t)__builtin_popcount(pieces[t->queue[i]].reached);
-		if (end == before && bits == bits_before)
-			return end;
-		bits_before = bits;
+			end = follow_calls(t, &pieces[t->queue[i]], end, &grown);
 	}
+	return end;
 }
 
 static int count_needs(struct tree_scan *t, const struct requirement_piece *piece, uint32_t test,
@@ -301,7 +289,7 @@ static bool is_directory(const struct tree_scan *t, const char *path)
 
 static int read_directory(struct tree_scan *t, const char *directory, struct error **err)
 {
-	_cleanup_(names_freep) char **names = NULL;
+	_cleanup_(words_freep) char **names = NULL;
 	_cleanup_free_ char *path = NULL;
 
 	if (asprintf(&path, "tests/%s", directory) < 0)
@@ -319,7 +307,7 @@ static int read_directory(struct tree_scan *t, const char *directory, struct err
 
 static int read_tests(struct tree_scan *t, struct error **err)
 {
-	_cleanup_(names_freep) char **names = NULL;
+	_cleanup_(words_freep) char **names = NULL;
 
 	t->result->tests = calloc(1, sizeof(*t->result->tests));
 	if (!t->result->tests)

@@ -88,20 +88,6 @@ const struct test_result *results_find(const struct results *r, const char *sect
 	return at == TEST_INDEX_NONE ? NULL : &r->list[at];
 }
 
-int results_drop(struct results *r, bool (*drop)(const struct test_result *result, void *context),
-		 void *context, struct error **err)
-{
-	_cleanup_(results_clear) struct results kept = { 0 };
-	struct results before = *r;
-
-	for (size_t i = 0; i < r->count; i++)
-		if (!drop(&r->list[i], context) && results_add(&kept, &r->list[i], err) < 0)
-			return -1;
-	*r = kept;
-	kept = before;
-	return 0;
-}
-
 size_t results_count(const struct results *r, enum test_status status)
 {
 	size_t count = 0;

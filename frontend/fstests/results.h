@@ -52,10 +52,6 @@ size_t results_count(const struct results *r, enum test_status status);
 /* A result as printed by --json and saved in the run's directory; returns a new reference. */
 json_t *result_to_json(const struct test_result *result);
 
-/* Removes the results for which DROP returns true. */
-int results_drop(struct results *r, bool (*drop)(const struct test_result *result, void *context),
-		 void *context, struct error **err);
-
 /* Reads a run's list. Ignores a truncated last line. */
 int results_read(int folder, const char *name, struct results *r, struct error **err);
 

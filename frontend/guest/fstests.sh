@@ -203,6 +203,17 @@ let_check_ask() {
 	export ROOTLET_TOKEN orders
 }
 
+# Runs a command in a session keyring of its own, as a login does. Without one, each keyctl(1) creates a
+# session keyring that is destroyed when it exits, and encryption tests lose their keys. keyctl prints the
+# keyring's id.
+in_session() {
+	if command -v keyctl >/dev/null && keyctl session - true >/dev/null 2>&1; then
+		keyctl session - bash -c 'exec "$@" 2>&1' session "$@" 2>/dev/null
+	else
+		"$@" 2>&1
+	fi
+}
+
 exec 7<&0 </dev/null # only orders come from there
 read -ra serials <<<"$ROOTLET_DEVICES"
 devices=()
@@ -223,16 +234,6 @@ for serial in "${serials[@]}"; do
 done
 [[ -x $fstests/check ]] || fail "the fstests tree has no check script"
 cd "$fstests" || exit 120
-# Runs a command in a session keyring of its own, as a login does. Without one, each keyctl(1) gets a new
-# one that ends with it, and tests of encryption lose their keys. keyctl prints the keyring's id.
-in_session() {
-	if command -v keyctl >/dev/null; then
-		keyctl session - bash -c 'exec "$@" 2>&1' session "$@" 2>/dev/null
-	else
-		"$@" 2>&1
-	fi
-}
-
 # If vng exports the root, parts of it are read-only.
 mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch

@@ -150,7 +150,7 @@ boot() {
 
 # --- in the rootfs, with its own programs ------------------------------------------------------
 
-# The id of a machine is empty in a rootfs, because all guests would have the same.
+# The machine id is empty in a rootfs: otherwise all guests would share it.
 make_machine_id() {
 	[ -e /etc/machine-id ] && [ ! -s /etc/machine-id ] || return 0
 	IFS=- read -r a b c d e </proc/sys/kernel/random/uuid

@@ -14,8 +14,8 @@ struct boot_limit {
 /* Begins to measure a boot. SECONDS is the user's limit; 0: five minutes with KVM, 20 without. */
 void boot_limit_begin(struct boot_limit *limit, unsigned int seconds, bool kvm);
 
-/* Whether the guest has had its time. On a slow or busy machine the usual limit is extended, at
- * most tenfold; the machine is measured only when that limit is reached. */
+/* Whether the guest's time limit has passed. On a slow or busy machine the usual limit is extended,
+ * at most tenfold; the machine is measured only when that limit is reached. */
 bool boot_limit_passed(struct boot_limit *limit);
 
 /* How many times slower this machine is now than an idle modern one; at least 1. */
