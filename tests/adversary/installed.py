@@ -6,7 +6,6 @@ import datetime
 import fcntl
 import json
 import os
-import pwd
 import re
 import signal
 import shutil
@@ -19,7 +18,7 @@ from support import mirror as mirrors
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
-                           processes_left, wait_until)
+                           other_user, processes_left, wait_until)
 
 HOST = 12
 CASES = ["install-helper", "the policy is enforced", "create without a range in /etc/subuid",
@@ -795,12 +794,11 @@ def name_services():
 def two_users(home, rootlet):
     """Both are under one policy and in one group: neither can see, use, stop or name anything of the
     other."""
-    entry = next((one for one in pwd.getpwall() if one.pw_name in (
-        "rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", ""))), None)
-    if not entry:
+    found = other_user()
+    if not found:
         tap.skip("two users of one installed helper", "needs a second user, which ./tests/run creates")
         return
-    other = Member(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    other = Member(found.name, found.uid, found.gid)
     installed.allow(User(f"{USER.name} {other.name}"))
     tree, with_other = f"{home.store}/test-rootfs", Home(user=other)
     helper = Helper(other, program=installed.HELPER)

@@ -6,8 +6,8 @@ from support import tap
 from support.protocol import Helper, opened
 from support.mirror import arch
 from support.server import Server
-from support.world import (AS_ROOT, SOURCE, Home, children, command_of, ids_of, mirror, plain_user,
-                           processes_left, user_named, wait_until)
+from support.world import (AS_ROOT, SOURCE, Home, children, command_of, ids_of, mirror, other_user,
+                           plain_user, processes_left, wait_until)
 
 CASES = ["another user's rootfs", "another user's processes", "another user's cache and audit log"]
 
@@ -15,13 +15,8 @@ CASES = ["another user's rootfs", "another user's processes", "another user's ca
 def users():
     if not AS_ROOT:
         return None
-    mine = plain_user()
-    for name in ("rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", "")):
-        try:
-            return mine, user_named(name)
-        except KeyError:
-            continue
-    return None
+    mine, other = plain_user(), other_user()
+    return (mine, other) if other else None
 
 
 FOUND = users()

@@ -11,21 +11,11 @@ from support import tap
 from support.protocol import INPUT, MISSING, REFUSED, Helper, opened
 from support.server import Server
 from support.trees import inside
-from support.world import (AS_ROOT, KEPT, Case, Home, Tidy, User, children, judge, mirror, plain_user, play,
-                           user_named,
-                           wait_until)
+from support.world import (AS_ROOT, KEPT, Case, Home, Tidy, User, children, judge, mirror, other_user,
+                           plain_user, play, wait_until)
 
 AT = mirror()
 PROGRAM = "root/as-root"  # setuid, owned by the first id of the range
-
-
-def other_user():
-    for name in ("rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", "")):
-        try:
-            return user_named(name)
-        except KeyError:
-            continue
-    return None
 
 
 def mark(home, *which):

@@ -10,7 +10,7 @@ from support import debs, tap, trees, vng
 from support import mirror as mirrors
 from support.schemas import errors
 from support.server import Server
-from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, mirror, play, user_named
+from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, mirror, other_user, play
 
 # What a machine has of its own, what records the time, and what follows the order of a hash.
 POSTINST = """#!/bin/sh
@@ -37,15 +37,6 @@ GONE = ("/var/lib/systemd/random-seed", "/etc/ssh/ssh_host_ed25519_key", "/etc/n
 USAGE, TRUST, NETWORK = 2, 3, 4
 FORMATS = {"erofs": vng.EROFS, "ext4": vng.EXT4}
 PACKAGE = "odd-capable"
-
-
-def other_user():
-    for name in ("rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", "")):
-        try:
-            return user_named(name)
-        except KeyError:
-            continue
-    return None
 
 
 home = Home()
@@ -262,7 +253,7 @@ def older_rootfs():
     check = home.run("check")
     tap.report(check.status == 0, "a manifest of format 1 is still read", check)
     play(Case("lock says that it cannot lock a rootfs made by an older rootlet", ["lock"], USAGE,
-              ["cannot lock .*test-rootfs: an older rootlet made it.*rootlet create --force"]), home)
+              ["cannot lock .*test-rootfs: an older rootlet created it.*rootlet create --force"]), home)
 
 
 def dry_run(server):

@@ -8,6 +8,7 @@ import shutil
 
 from support import debs, tap, vng
 from support import mirror as mirrors
+from support.changes import manifest
 from support.schemas import stream
 from support.server import Fault, Server
 from support.world import SCRATCH, SOURCE, Home, Tidy, mirror
@@ -29,7 +30,7 @@ for test in 001 002 003 004; do
 	[[ $tests == *generic/$test* ]] || continue
 	running generic/$test
 	if [[ $boot == 1 && $test == 00[24] ]]; then
-		echo "[not run] NEEDS utility required, skipped this test"
+		echo '[not run] NEEDS utility required, skipped this test'
 	elif [[ $test == 003 ]]; then echo "[not run] nosuchtool command not found"
 	else echo ' 1s'; fi
 done
@@ -48,7 +49,7 @@ class Run:
 
     def __init__(self, *more, needs="oddtool", tests=TESTS):
         os.chmod(home.write("bin/vng", GUEST.replace("NEEDS", needs)), 0o755)
-        before = manifest()
+        before = manifest(home)
         with Tidy(home) as tidy:
             self.outcome = home.run(
                 "fstests", "--json", "--kernel", KERNEL, "--fstests", MINI, "--keyring", AT.keyring,
@@ -58,7 +59,7 @@ class Run:
         self.events = [json.loads(line) for line in self.outcome.out.splitlines()]
         self.last = self.events[-1] if self.events else {}
         self.missing = {one["command"]: one for one in self.last.get("missing", ())}
-        self.changed = manifest()["generation"] - before["generation"]
+        self.changed = manifest(home)["generation"] - before["generation"]
 
     def kept(self):
         """Returns {test: statuses} of the run's list of results."""
@@ -79,10 +80,6 @@ class Run:
         tap.report(good and not self.wrong, what, *notes, *self.wrong, self.outcome)
 
 
-def manifest():
-    return json.loads(home.run("shell", "--", "cat", "/etc/rootlet/manifest.json").out)
-
-
 def found():
     run = Run()
     run.says(run.outcome.status == 0 and run.kept() ==
@@ -93,8 +90,9 @@ def found():
                                             "installed": True, "why": None},
              "the result says what was installed, and for how many tests", run.missing)
     run.says(run.missing.get("nosuchtool", {}).get("package", "") is None and
-             "no package" in run.missing["nosuchtool"]["why"], "and what no package has", run.missing)
-    run.says(run.changed == 1 and "odd-tools" in manifest()["requested"], "the rootfs has the package")
+             "no package" in run.missing["nosuchtool"]["why"],
+             "the result names commands that no package has", run.missing)
+    run.says(run.changed == 1 and "odd-tools" in manifest(home)["requested"], "the rootfs has the package")
     identity = json.loads(home.run("runs", "show", "last", "--json").out).get("identity", {})
     again = Run(tests=TESTS[:1])
     run.says(again.changed == 0 and len(again.boots()) == 1 and again.last.get("missing") == [],
@@ -111,10 +109,12 @@ def not_found():
     run = Run(needs="nosuchtool")
     run.says(run.changed == 0 and run.outcome.status == 0 and run.kept()["generic/002"] == ["notrun"] and
              run.missing["nosuchtool"]["tests"] == 3, "without a package the tests stay not run", run.missing)
-    for needs in ("--force", "a b", "x/y", "$(touch /tmp/x)"):
+    touched = f"{home.folder}/touched"
+    for what, needs in (("an option", "--force"), ("two words", "a b"), ("a path", "x/y"),
+                        ("a command line", f"$(touch {touched})")):
         run = Run(needs=needs)
-        run.says(run.changed == 0 and set(run.missing) <= {"nosuchtool"},
-                 f"a reason that names no command: {needs!r}", run.missing)
+        run.says(run.outcome.status == 0 and run.changed == 0 and set(run.missing) == {"nosuchtool"} and
+                 not os.path.exists(touched), f"a reason that names no command, but {what}", run.missing)
 
 
 def fails():
@@ -145,7 +145,9 @@ with Server(AT.root) as server:
     if tap.report(outcome.status == 0, "a rootfs is created", outcome):
         found()
         not_found()
-        home.run("uninstall", "--keyring", AT.keyring, "odd-tools")
+        gone = home.run("uninstall", "--keyring", AT.keyring, "odd-tools")
+        tap.report(gone.status == 0 and "odd-tools" not in manifest(home)["packages"],
+                   "the package is uninstalled again", gone)
         fails()
         refused(server)
 tap.done()

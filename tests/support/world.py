@@ -80,6 +80,16 @@ def user_named(name):
     return User(name, entry.pw_uid, entry.pw_gid)
 
 
+def other_user():
+    """Returns the second user that ./tests/run creates, or None."""
+    for name in ("rootlet-other", os.environ.get("ROOTLET_TEST_OTHER", "")):
+        try:
+            return user_named(name)
+        except KeyError:
+            continue
+    return None
+
+
 def plain_user():
     name = os.environ.get("ROOTLET_TEST_USER")
     if AS_ROOT and not name:

@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scratch.h"
 #include "tap.h"
 
-static char place[] = "/tmp/rootlet-overlay.XXXXXX";
+static char place[SCRATCH_SIZE] = "overlay";
 
 static void shell(const char *command)
 {
@@ -23,7 +24,7 @@ static void shell(const char *command)
 static const char *hash_directory(const char *name, struct overlay *o)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char path[128];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", place, name);
 	overlay_clear(o);
@@ -38,7 +39,7 @@ static void same_content(void)
 	shell("cp -r one other && touch -d 2001-01-01 other/usr/sbin/tool && mkdir other/.git");
 	tap_check(strlen(hash_directory("one", &one)) == 64, "a directory has a hash");
 	tap_check(strcmp(one.sha256, hash_directory("other", &other)) == 0,
-		  "times, and .git, are no content");
+		  "times and .git do not change the hash");
 	shell("ln -s one link");
 	tap_check(strcmp(one.sha256, hash_directory("link", &other)) == 0,
 		  "a link to it has the same hash");
@@ -56,7 +57,7 @@ static void other_content(void)
 		{ "another name", "mv two/usr/sbin/tool two/usr/sbin/tools" },
 		{ "another place", "mv two/usr/sbin/tool two/usr/tool" },
 		{ "another target of a link", "ln -sf tools two/usr/sbin/link" },
-		{ "an empty directory more", "mkdir two/usr/bin" },
+		{ "an additional empty directory", "mkdir two/usr/bin" },
 		{ "a file in place of a link",
 		  "rm two/usr/sbin/link; echo -n tool >two/usr/sbin/link" },
 	};
@@ -78,7 +79,7 @@ static void no_content(void)
 {
 	_cleanup_error_ struct error *err = NULL;
 	struct overlay o = { 0 };
-	char path[128];
+	char path[256];
 
 	shell("mkdir three && mkfifo three/pipe");
 	snprintf(path, sizeof(path), "%s/three", place);
@@ -90,12 +91,10 @@ static void no_content(void)
 
 int main(void)
 {
-	if (!mkdtemp(place))
+	if (!scratch_make(place))
 		return 1;
 	same_content();
 	other_content();
 	no_content();
-	shell("rm -rf one two three other link");
-	rmdir(place);
 	return tap_done();
 }

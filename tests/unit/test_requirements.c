@@ -2,13 +2,13 @@
  * none. */
 #include "frontend/fstests/requirements.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/cli/text.h"
 #include "lib/cleanup.h"
+#include "scratch.h"
 #include "tap.h"
 
 static const struct {
@@ -130,7 +130,7 @@ static const struct {
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
 
-static char tree[] = "/tmp/rootlet-test-requirements.XXXXXX";
+static char tree[SCRATCH_SIZE] = "requirements";
 
 static bool write_text(const char *path, const char *text, size_t size)
 {
@@ -145,7 +145,7 @@ static void make_tree(void)
 	static const char *const directories[] = { "common", "tests", "tests/generic",
 						   "tests/xfs" };
 	char path[256];
-	bool good = mkdtemp(tree);
+	bool good = scratch_make(tree);
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(*directories); i++) {
 		snprintf(path, sizeof(path), "%s/%s", tree, directories[i]);
@@ -200,7 +200,7 @@ static void check_rows(void)
 	tap_check(r->count == ROWS, "nothing is missing");
 }
 
-/* How many tests wait for NAME on FSTYPES; -1: it is not asked for. */
+/* How many tests need NAME on FSTYPES; -1: it is not asked for. */
 static int count_waiting(const char *fstypes, const char *name)
 {
 	_cleanup_(requirements_free) struct requirements *r = NULL;
@@ -234,14 +234,6 @@ static void check_filesystems(void)
 }
 
 /* --- odd trees ------------------------------------------------------------------------------ */
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
 
 static enum error_code read_tree(void)
 {
@@ -299,6 +291,7 @@ static void check_excessive(void)
 	char *text = NULL, path[256];
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
+	bool good;
 
 	for (int i = 0; out && i < 700; i++) {
 		fprintf(out, "_f%d()\n{\n", i);
@@ -308,10 +301,9 @@ static void check_excessive(void)
 	}
 	snprintf(path, sizeof(path), "%s/common/zzz", tree);
 	/* Too long for one file. */
-	if (!out || fclose(out) != 0 || !write_text(path, text, size / 3))
-		text[0] = '\0';
+	good = out && fclose(out) == 0 && write_text(path, text, size / 3);
 	snprintf(path, sizeof(path), "%s/common/zzzz", tree);
-	tap_check(write_text(path, text + size / 3, size / 3), "two files are made");
+	tap_check(good && write_text(path, text + size / 3, size / 3), "two files are made");
 	free(text);
 	tap_check(read_tree() == ERR_INPUT, "a tree with too many calls is refused");
 	unlink(path);
@@ -347,9 +339,9 @@ int main(void)
 	check_excessive();
 	check_links();
 	snprintf(path, sizeof(path), "%s/common", tree);
-	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(path);
 	tap_check(read_tree() == ERR_INPUT, "a tree without common/ is refused");
-	nftw(tree, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(tree);
 	tap_check(read_tree() == ERR_INPUT, "a missing tree is refused");
 	return tap_done();
 }

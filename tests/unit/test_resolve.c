@@ -377,6 +377,14 @@ static bool verifies(void)
 	return kept_file_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
 }
 
+static const struct row *row_of(const char *what)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (strcmp(rows[i].what, what) == 0)
+			return &rows[i];
+	abort();
+}
+
 /* A damaged cached form is ignored. */
 static void damage(void)
 {
@@ -388,7 +396,7 @@ static void damage(void)
 		{ "the version of libsolv", 16 },	 { "the index's hash", 40 + 5 },
 		{ "a name", 40 + 2 * SHA256_LEN + 8 },
 	};
-	const struct row *row = &rows[19]; /* about required packages */
+	const struct row *row = row_of("required and essential packages, and apt");
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		remove_kept();

@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include "package_lists.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define INDEXES 2
 #define WORDS 8
 
-static char folder[] = "/tmp/rootlet-test-installed.XXXXXX";
+static char folder[SCRATCH_SIZE] = "installed";
 
 struct row {
 	const char *what;
@@ -222,7 +223,7 @@ static const struct row rows[] = {
 static int play(const struct row *row, struct choices *choices, struct error **err)
 {
 	struct resolve_index indexes[INDEXES] = { 0 };
-	char paths[INDEXES][64], status[64], *rest, *word;
+	char paths[INDEXES][256], status[256], *rest, *word;
 	bool upgrade = row->words[0] == '^';
 	_cleanup_free_ char *copy = strdup(row->words + upgrade);
 	const char *lists[4][WORDS] = { { NULL } };
@@ -298,11 +299,10 @@ static bool try(const struct row *row)
 
 int main(void)
 {
-	if (!mkdtemp(folder))
+	if (!scratch_make(folder))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(try(&rows[i]), "%s: %s", rows[i].changes ? "chosen" : "refused",
 			  rows[i].what);
-	rmdir(folder);
 	return tap_done();
 }
