@@ -100,8 +100,8 @@ def check_states(server):
         tap.report((one.get("state"), one.get("tests"), one.get("filesystem")) == (state, tests, filesystem),
                    f"{name} is {state}, and {tests} tests ask for it", one)
     tap.report(ones["oddtool"]["needed_by"] == ["generic/001", "generic/002"] and
-               not ones["attr"]["needed_by"], "the tests that need what is missing are named", ones["oddtool"],
-               ones["attr"])
+               not ones["attr"]["needed_by"], "the tests that need what is missing are named",
+               ones["oddtool"], ones["attr"])
     tap.report(shown["tests"] == 4 and shown["packages"] == ["oddtool", "lvm2", "xtools"]
                and shown["index_failure"] is None, "the packages come in the order of tests", shown)
     for name, package in PACKAGES.items():

@@ -9,6 +9,7 @@ import time
 import xml.etree.ElementTree
 
 from support import tap
+from support.pace import patient
 from support.schemas import document
 from support.world import Home
 
@@ -235,7 +236,7 @@ def many():
     took = time.monotonic() - began
     tap.report(outcome.status == 0 and "1781 passed" in outcome.out and "in 256 shards" in outcome.out,
                "256 shards become one run", outcome)
-    tap.report(took <= 1, f"256 shards with 1,781 tests take at most a second: {took:.2f} s")
+    tap.report(took <= patient(5), f"256 shards with 1,781 tests take at most five seconds: {took:.2f} s")
 
 
 def hold(path):
