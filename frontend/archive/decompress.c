@@ -131,37 +131,6 @@ static int decompress_serve(int channel, void *context)
 	return fetch_message_send(channel, &result, to, NULL) < 0;
 }
 
-/* Reads the data that the process sent, at most MOST bytes. */
-static char *decompress_receive(int fd, size_t most, size_t *size, struct error **err)
-{
-	_cleanup_free_ char *data = NULL;
-	struct stat st;
-	size_t done = 0;
-	ssize_t n = 1;
-
-	if (!fetch_is_sealed(fd, most) || fstat(fd, &st) < 0) {
-		error_set(err, ERR_SYSTEM,
-			  "cannot decompress: the child process sent invalid data");
-		return NULL;
-	}
-	*size = (size_t)st.st_size;
-	data = malloc(*size + 1);
-	if (!data) {
-		error_no_memory(err);
-		return NULL;
-	}
-	while (done < *size &&
-	       (n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done))) > 0)
-		done += (size_t)n;
-	if (done < *size) {
-		errno = n < 0 ? errno : EIO; /* a sealed file cannot have become shorter */
-		error_errno(err, ERR_SYSTEM, "cannot read what was decompressed");
-		return NULL;
-	}
-	data[*size] = '\0';
-	return STEAL_PTR(data);
-}
-
 static int decompress_in_child(int channel, int fd, int *out, struct error **err)
 {
 	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
@@ -177,19 +146,28 @@ static int decompress_in_child(int channel, int fd, int *out, struct error **err
 				  : 0;
 }
 
-char *decompress(int fd, size_t most, size_t *size, struct error **err)
+int decompress_sealed(int fd, size_t most, struct error **err)
 {
 	static const struct fetch_sandbox nothing = { .writable_count = 0 };
 	struct decompress_work work = { most };
 	const struct fetch_task task = { .run = decompress_serve, .context = &work };
 	struct fetch_process process;
 	_cleanup_close_ int out = -1;
-	char *data = NULL;
+	int r;
 
 	if (fetch_process_start(&task, &nothing, &process, err) < 0)
-		return NULL;
-	if (decompress_in_child(process.channel, fd, &out, err) == 0)
-		data = decompress_receive(out, most, size, err);
+		return -1;
+	r = decompress_in_child(process.channel, fd, &out, err);
 	fetch_process_stop(&process);
-	return data;
+	if (r == 0 && !fetch_is_sealed(out, most))
+		r = error_set(err, ERR_SYSTEM,
+			      "cannot decompress: the child process sent invalid data");
+	return r < 0 ? -1 : steal_fd(&out);
+}
+
+char *decompress(int fd, size_t most, size_t *size, struct error **err)
+{
+	_cleanup_close_ int sealed = decompress_sealed(fd, most, err);
+
+	return sealed < 0 ? NULL : fetch_read_sealed(sealed, size, err);
 }

@@ -11,6 +11,9 @@
  * (fetch_sandbox.h), because the data may be untrusted. */
 char *decompress(int fd, size_t most, size_t *size, struct error **err);
 
+/* The same into a sealed memfd, which the caller closes; -1 with ERR set. */
+int decompress_sealed(int fd, size_t most, struct error **err);
+
 /* Enables only these compressions for ARCHIVE: for others libarchive runs programs that the file
  * names. False, with the archive's error set, if libarchive was built without one of them. */
 struct archive;

@@ -73,6 +73,28 @@ bool fetch_is_sealed(int fd, size_t most)
 	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
 }
 
+char *fetch_read_sealed(int fd, size_t *size, struct error **err)
+{
+	_cleanup_free_ char *data = NULL;
+	struct stat st;
+	size_t done = 0;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !(data = malloc((size_t)st.st_size + 1))) {
+		error_errno(err, ERR_SYSTEM, "cannot read what a child process sent");
+		return NULL;
+	}
+	for (*size = (size_t)st.st_size; n > 0 && done<*size; done += n> 0 ? (size_t)n : 0)
+		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
+	if (done < *size) {
+		errno = n < 0 ? errno : EIO; /* a sealed file cannot have become shorter */
+		error_errno(err, ERR_SYSTEM, "cannot read what a child process sent");
+		return NULL;
+	}
+	data[*size] = '\0';
+	return STEAL_PTR(data);
+}
+
 static const struct message_layout *layout_of(const struct fetch_message *message)
 {
 	return message->kind && message->kind <= FETCH_LAST ? &layouts[message->kind] : NULL;

@@ -137,6 +137,10 @@ void fetch_message_set_error(struct fetch_message *result, bool failed, const st
 /* Whether FD is a memory file of at most MOST bytes that can no longer change. */
 bool fetch_is_sealed(int fd, size_t most);
 
+/* Reads all SIZE bytes of a sealed file, and adds a null byte. The caller frees them; NULL with ERR
+ * set. */
+char *fetch_read_sealed(int fd, size_t *size, struct error **err);
+
 /* Sends FD (-1: none) with the message; the caller still closes it. Returns 0, or -1 with ERR set:
  * ERR_INTERRUPTED if the peer has gone. */
 int fetch_message_send(int channel, const struct fetch_message *message, int fd,

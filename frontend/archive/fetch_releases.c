@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "lib/error_wrap.h"
 #include "lib/signature.h"
 #include "lib/write_all.h"
 
@@ -95,26 +96,6 @@ int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err)
 	return 0;
 }
 
-static char *read_sealed(int fd, size_t *size, struct error **err)
-{
-	_cleanup_free_ char *data = NULL;
-	struct stat st;
-	size_t done = 0;
-	ssize_t n = 1;
-
-	if (fstat(fd, &st) < 0 || !(data = malloc((size_t)st.st_size + 1))) {
-		error_errno(err, ERR_SYSTEM, "cannot read InRelease");
-		return NULL;
-	}
-	for (*size = (size_t)st.st_size; n > 0 && done < *size; done += (size_t)n)
-		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
-	if (done < *size) {
-		error_errno(err, ERR_SYSTEM, "cannot read InRelease");
-		return NULL;
-	}
-	return STEAL_PTR(data);
-}
-
 /* The mirror that the pocket came from, which also has its packages. */
 static const char *mirror_of(const struct fetch_work *w, uint32_t number)
 {
@@ -138,8 +119,10 @@ int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct er
 		closep(&pocket->inrelease);
 		pocket->inrelease = steal_fd(inrelease);
 	}
-	data = read_sealed(pocket->inrelease, &size, err);
-	text = data ? malloc(size + 2) : NULL;
+	data = fetch_read_sealed(pocket->inrelease, &size, err);
+	if (!data)
+		return error_wrap(err, "InRelease");
+	text = malloc(size + 2);
 	if (!text)
 		return error_no_memory(err);
 	/* The helper splits it the same way: it verified the text between the markers. */

@@ -1,18 +1,15 @@
 #include "frontend/vm/kernel_features.h"
 
-#include <fcntl.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "frontend/archive/decompress.h"
 #include "frontend/cli/tree.h"
-#include "lib/write_all.h"
+#include "frontend/vm/kernel_payload.h"
 
 #define CONFIG_MOST (4u << 20)
 #define LIST_MOST (16u << 20)
-#define KERNEL_MOST ((size_t)512 << 20) /* decompressed */
 
 struct kernel_features {
 	char *config;		/* text, or NULL */
@@ -43,39 +40,6 @@ static char *read_in(const char *folder, const char *name, size_t most)
 	return file_read(path, most, NULL, &ignored);
 }
 
-/* Copies data into a memfd, since the decompressor reads from a descriptor. */
-static int part_of(const void *data, size_t size)
-{
-	_cleanup_close_ int fd = memfd_create("part", MFD_CLOEXEC);
-
-	if (fd < 0 || write_all(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return -1;
-	return steal_fd(&fd);
-}
-
-static uint32_t little_endian(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* The compressed kernel in a bzImage starts payload_offset bytes after the real-mode part. */
-static char *read_payload(const uint8_t *image, size_t image_size, size_t *size)
-{
-	_cleanup_error_ struct error *ignored = NULL;
-	_cleanup_close_ int fd = -1;
-	uint64_t start, length;
-
-	if (image_size < 0x250 || memcmp(image + 0x202, "HdrS", 4) != 0)
-		return NULL;
-	start = (image[0x1f1] ? image[0x1f1] + 1u : 5u) * 512u +
-		(uint64_t)little_endian(image + 0x248);
-	length = little_endian(image + 0x24c);
-	if (length == 0 || start + length > image_size)
-		return NULL;
-	fd = part_of(image + start, length);
-	return fd < 0 ? NULL : decompress(fd, KERNEL_MOST, size, &ignored);
-}
-
 /* IKCONFIG: a gzip file between two markers. */
 static char *find_config(const char *kernel, size_t size)
 {
@@ -91,26 +55,26 @@ static char *find_config(const char *kernel, size_t size)
 	to = memmem(from, size - (size_t)(from - kernel), end, strlen(end));
 	if (!to)
 		return NULL;
-	fd = part_of(from, (size_t)(to - from));
+	fd = kernel_part(from, (size_t)(to - from));
 	return fd < 0 ? NULL : decompress(fd, CONFIG_MOST, &length, &ignored);
 }
 
 static char *read_ikconfig(const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *kernel = NULL;
+	_cleanup_error_ struct error *ignored = NULL;
+	_cleanup_close_ int fd = kernel_payload_open(path, &ignored);
 	struct stat st;
-	size_t size = 0;
-	void *image;
+	char *config;
+	void *kernel;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return NULL;
-	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (image == MAP_FAILED)
+	kernel = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (kernel == MAP_FAILED)
 		return NULL;
-	kernel = read_payload(image, (size_t)st.st_size, &size);
-	munmap(image, (size_t)st.st_size);
-	return kernel ? find_config(kernel, size) : NULL;
+	config = find_config(kernel, (size_t)st.st_size);
+	munmap(kernel, (size_t)st.st_size);
+	return config;
 }
 
 /* If a build directory has no modules, the image's path is all we know. */
