@@ -279,7 +279,7 @@ static int array_task_count_guests(struct array_task *t, struct error **err)
 	t->guest.run.vm.kvm = kvm_runs(why, sizeof(why));
 	if (!t->guest.run.vm.kvm)
 		progress_note(t->progress, "no KVM (%s): the guest is emulated, and slow", why);
-	return 0;
+	return kernel_choose_boot(t->guest.kernel, t->guest.options.boot, t->guest.run.vm.kvm, err);
 }
 
 static int array_task_open(struct array_task *t, const char *path, struct error **err)

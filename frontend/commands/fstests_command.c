@@ -117,6 +117,7 @@ static const struct option_row fstests_rows[] = {
 	  "let vng and qemu see all of the host's files, read-only, and its processes, as in "
 	  "rootlet run" },
 	APPEND_ROW,
+	BOOT_ROW,
 	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
 	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
@@ -216,6 +217,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->baseline = line_value(line, OPTION_BASELINE);
 	o->durations = line_value(line, OPTION_DURATIONS);
 	o->transport = line_transport(line);
+	o->boot = line_value(line, OPTION_BOOT);
 	o->device_memory = strcmp(line_value(line, OPTION_DEVICE_BACKING), "tmpfs") == 0;
 	o->build = line_has(line, OPTION_BUILD);
 	o->host_root = line_has(line, OPTION_HOST_ROOT);
@@ -482,7 +484,10 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	vm->kvm = !j->cluster.engine && kvm_runs(why, sizeof(why));
 	if (!vm->kvm && !j->cluster.engine)
 		progress_note(j->run.progress, "no KVM (%s): the guest is emulated, and slow", why);
-	return 0;
+	/* A cluster's tasks choose for their own hosts. */
+	return j->cluster.engine
+		       ? 0
+		       : kernel_choose_boot(j->rootfs.kernel, j->options.boot, vm->kvm, err);
 }
 
 /* Reads how long each test took: as --durations says, else in the newest runs of the same
@@ -570,10 +575,12 @@ static json_t *fstests_describe(const struct fstests_job *j)
 
 	for (size_t i = 0; i < j->options.test_count; i++)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
-	return json_pack("{s:s, s:I, s:s, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run", j->run.folder.id,
-			 "began", (json_int_t)time(NULL), "kernel", j->rootfs.kernel->image,
-			 "kernel_version", j->rootfs.kernel->version, "fstype", j->tested, "rootfs",
-			 j->rootfs.path, "fstests", j->options.fstests, "tests", tests, "root",
+	return json_pack("{s:s, s:I, s:s, s:s*, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run",
+			 j->run.folder.id, "began", (json_int_t)time(NULL), "kernel",
+			 j->rootfs.kernel->image, "kernel_version", j->rootfs.kernel->version,
+			 "boot", j->cluster.engine ? NULL : kernel_boot_name(j->rootfs.kernel),
+			 "fstype", j->tested, "rootfs", j->rootfs.path, "fstests",
+			 j->options.fstests, "tests", tests, "root",
 			 j->root.vm.kind == VM_ROOT_IMAGE  ? "image"
 			 : j->root.vm.kind == VM_ROOT_TREE ? "dir"
 							   : "host");

@@ -51,6 +51,7 @@ static const struct option_row run_rows[] = {
 	  "where a VM cannot have its own /proc, and for vng installations that rootlet does not "
 	  "find completely" },
 	APPEND_ROW,
+	BOOT_ROW,
 	BOOT_TIMEOUT_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the VM after S seconds, with exit status 124" },
 	QUIET_ROW,
@@ -60,7 +61,7 @@ static const struct option_row run_rows[] = {
 };
 
 struct run {
-	const char *kernel_path, *keyring, *name, *path;
+	const char *kernel_path, *keyring, *name, *path, *boot;
 	bool quiet, json, force_9p;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1];
@@ -213,6 +214,7 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	r->quiet = line_has(line, OPTION_QUIET);
 	r->json = line_has(line, OPTION_JSON);
 	r->transport = line_transport(line);
+	r->boot = line_value(line, OPTION_BOOT);
 	r->force_9p = line_has(line, OPTION_FORCE_9P);
 	r->config.unsealed = line_has(line, OPTION_UNSEALED);
 	if (line_memory(line, &r->config.memory, err) < 0 || line_cpus(line, r->cpus, err) < 0 ||
@@ -253,15 +255,16 @@ static int run_prepare(struct run *r, struct error **err)
 	if (!r->config.kvm)
 		progress_note(r->progress, "no KVM (%s): the guest is emulated, and slow", why);
 	progress_end(r->progress);
-	return 0;
+	return kernel_choose_boot(r->rootfs.kernel, r->boot, r->config.kvm, err);
 }
 
 /* What the run is about, and how it ended. */
 static json_t *run_describe(const struct run *r, const char *status, const struct vm_result *result)
 {
-	return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
-			 json_text(r->rootfs.path), "kernel", json_text(r->kernel_path), "kvm",
-			 r->config.kvm, "seconds",
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
+			 json_text(r->rootfs.path), "kernel", json_text(r->kernel_path), "boot",
+			 json_text(r->rootfs.kernel ? kernel_boot_name(r->rootfs.kernel) : NULL),
+			 "kvm", r->config.kvm, "seconds",
 			 json_integer((json_int_t)(time(NULL) - r->began)), "console",
 			 json_text(*result->console ? result->console : NULL));
 }

@@ -15,6 +15,7 @@ enum {
 	OPTION_MEMORY,
 	OPTION_CPUS,
 	OPTION_APPEND,
+	OPTION_BOOT,
 	OPTION_OVERLAY,
 	OPTION_TIMEOUT,
 	OPTION_BOOT_TIMEOUT,
@@ -42,6 +43,14 @@ enum {
 		"--boot-timeout", "S", OPTION_BOOT_TIMEOUT,                                        \
 			"end a VM that has not booted after S seconds (default: 300 with KVM, "    \
 			"1200 without; more on a slow host)"                                       \
+	}
+#define BOOT_ROW                                                                                   \
+	{                                                                                          \
+		"--boot", "auto|bzimage|elf", OPTION_BOOT,                                         \
+			"how the VM starts the kernel. bzimage: it decompresses itself, and may "  \
+			"randomize its addresses; elf: directly, which needs CONFIG_PVH; auto: "   \
+			"elf without KVM, where that is faster, if the kernel can",                \
+			.fallback = "auto"                                                         \
 	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \

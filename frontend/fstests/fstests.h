@@ -35,7 +35,7 @@
 
 struct fstests_options {
 	const char *kernel, *keyring, *fstests, *name, *path;
-	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config;
+	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config, *boot;
 	unsigned int device_count;
 	uint64_t device_size; /* bytes */
 	bool device_memory;

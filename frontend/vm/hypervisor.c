@@ -310,15 +310,15 @@ static int hypervisor_enter(const struct vm_config *config, struct error **err)
 	return 0;
 }
 
-static void close_all_but(const int stdio[3], int channel)
+static void close_all_but(const int stdio[3], int channel, int kernel)
 {
-	int kept[4] = { stdio[0], stdio[1], stdio[2], channel };
+	int kept[] = { stdio[0], stdio[1], stdio[2], channel, kernel };
 	int first = 3;
 
 	for (;;) {
 		int next = INT32_MAX;
 
-		for (int i = 0; i < 4; i++)
+		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 			if (kept[i] >= first && kept[i] < next)
 				next = kept[i];
 		if (next == INT32_MAX)
@@ -348,7 +348,7 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 		hypervisor_fail(channel, err);
 	if (hypervisor_enter(config, &err) < 0)
 		hypervisor_fail(channel, err);
-	close_all_but(stdio, channel);
+	close_all_but(stdio, channel, config->kernel->elf);
 	first = fork();
 	if (first == 0)
 		first_process(config, &places, stdio, channel);

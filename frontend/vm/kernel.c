@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "frontend/cli/text.h"
+#include "frontend/vm/kernel_payload.h"
 #include "lib/error_wrap.h"
 
 #define IMAGE_SUFFIX "arch/x86/boot/bzImage"
@@ -21,6 +24,7 @@ void kernel_free(struct kernel **kernel)
 	free(k->version);
 	free(k->modules);
 	free(k->build);
+	closep(&k->elf);
 	free(k);
 	*kernel = NULL;
 }
@@ -140,6 +144,7 @@ int kernel_open(const char *path, struct kernel **out, struct error **err)
 
 	if (!k)
 		return error_errno(err, ERR_SYSTEM, "cannot open the kernel %s", path);
+	k->elf = -1;
 	if (!absolute || stat(absolute, &st) < 0)
 		return error_set(err, ERR_INPUT,
 				 "cannot open the kernel %s: %s; use a bzImage, a kernel build "
@@ -149,4 +154,53 @@ int kernel_open(const char *path, struct kernel **out, struct error **err)
 		return -1;
 	*out = STEAL_PTR(k);
 	return 0;
+}
+
+/* The entry point of Linux 4.11 to 4.19 works only under Xen. */
+#define OLDEST_PVH 5
+
+static int check_pvh(const struct kernel *k, int elf, struct error **err)
+{
+	struct stat st;
+	void *kernel = MAP_FAILED;
+	bool good;
+
+	if (fstat(elf, &st) == 0)
+		kernel = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, elf, 0);
+	if (kernel == MAP_FAILED)
+		return error_errno(err, ERR_SYSTEM, "cannot read the kernel in %s", k->image);
+	good = k->version && atoi(k->version) >= OLDEST_PVH &&
+	       kernel_payload_has_pvh(kernel, (size_t)st.st_size);
+	munmap(kernel, (size_t)st.st_size);
+	if (good)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "the kernel %s has no PVH entry point (Linux 5.0 or newer with "
+			 "CONFIG_PVH); use --boot bzimage",
+			 k->image);
+}
+
+int kernel_choose_boot(struct kernel *k, const char *boot, bool kvm, struct error **err)
+{
+	bool automatic = !boot || strcmp(boot, "auto") == 0;
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int elf = -1;
+
+	if (automatic ? kvm : strcmp(boot, "elf") != 0)
+		return 0;
+	elf = kernel_payload_open(k->image, &why);
+	if (elf >= 0 && check_pvh(k, elf, &why) == 0) {
+		closep(&k->elf);
+		k->elf = steal_fd(&elf);
+		return 0;
+	}
+	if (automatic)
+		return 0;
+	*err = STEAL_PTR(why);
+	return error_wrap(err, "--boot elf");
+}
+
+const char *kernel_boot_name(const struct kernel *k)
+{
+	return k->elf < 0 ? "bzimage" : "elf";
 }

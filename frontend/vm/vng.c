@@ -80,7 +80,8 @@ char *vng_guest_script(const struct vm_config *config, struct error **err)
  * /dev/null; -set redirects it to our FIFO. The command's terminal is the guest's /dev/hvc0, on a
  * pair of FIFOs that qemu finds under the names terminal.in and terminal.out. The disks are
  * explicitly raw, since qemu protects block 0 of an image whose format it had to guess. vng closes
- * inherited descriptors before it starts qemu, so qemu opens the disks through vng's. */
+ * inherited descriptors before it starts qemu, so qemu opens the disks and an uncompressed kernel
+ * through vng's. */
 static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
 {
 	char self[32] = "";
@@ -110,6 +111,9 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 			" -device virtio-serial-pci"
 			" -device virtconsole,chardev=rootlet-terminal",
 			folder);
+	/* It replaces the bzImage, which vng has read the version from. */
+	if (config->kernel->elf >= 0)
+		fprintf(out, " -kernel /proc/%s/fd/%d", self, config->kernel->elf);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fprintf(out,
 			" -drive if=none,id=disk%zu,format=raw,cache=unsafe,discard=unmap,"
@@ -308,6 +312,8 @@ int vng_exec(const struct vm_config *config, const char *folder, const int *disk
 	set_environment(folder, !config->unsealed && config->root.kind != VM_ROOT_HOST);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fcntl(disks[i], F_SETFD, 0);
+	if (config->kernel->elf >= 0)
+		fcntl(config->kernel->elf, F_SETFD, 0);
 	execvp(words.word[0], (char *const *)words.word);
 	if (errno == ENOENT)
 		return error_set(err, ERR_HOST,

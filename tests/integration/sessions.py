@@ -97,6 +97,9 @@ def asked_for():
     pairs = list(zip(line, line[1:]))
     run.says(run.outcome.status == 0 and run.last.get("status") == "passed",
              "a run in which every test passes")
+    run.says(json.loads(run.read("run.json")).get("boot") == "bzimage" and
+             not any(" -kernel " in word for word in line),
+             "a kernel that has no PVH entry point boots from its bzImage", line)
     for option, value in (("--memory", "1234M"), ("--cpus", "3"), ("--append", "one=1 two three")):
         run.says((option, value) in pairs, f"vng gets {option}", line)
     if "--disable-kvm" in line and os.uname().machine == "x86_64":
@@ -353,6 +356,8 @@ def unbooted():
                re.search(r"the console's last lines:\n.*Waiting for root device(.|\n)*"
                          r"did not boot within 2 s: .*--boot-timeout", outcome.err),
                "rootlet run ends it, too, and shows its console", *wrong, outcome)
+    refused("--boot elf with such a kernel", "--boot elf: .* has no PVH entry point", "run", "--path", TREE,
+            "--kernel", WHOLE, "--boot", "elf", "--", "true")
     refused("--boot-timeout 0", "--boot-timeout 0: not a number from 1", "run", "--kernel", WHOLE,
             "--boot-timeout", "0", "--", "true")
 

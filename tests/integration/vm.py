@@ -31,6 +31,11 @@ IN_GUEST = [
     ("modules can be loaded", "modprobe xfs && grep -w xfs /proc/filesystems", "xfs"),
     ("/tmp is writable", "echo x >/tmp/x && cat /tmp/x", "^x$"),
     ("the scratch disk has its size", "cat /sys/block/vda/size", "^1048576$"),
+    # The boot protocol's version is 2.12 then. Source: Linux arch/x86/platform/pvh/enlighten.c.
+    ("--boot elf starts the kernel through its PVH entry point", "cat /sys/kernel/boot_params/version",
+     "^0x020c$"),
+    ("udev knows the disks", "ls -l /dev/disk/by-path", r"-> \.\./\.\./vda\n"),
+    ("udev sets modes", "stat -c %a /dev/fuse", "^666$"),
     # Each has a different size; the root disk comes last.
     ("the maximum number of disks appears in order",
      "(cd /sys/block; cat vd*/size | sort -n | uniq -c | wc -l; cat vdb/size vdz/size vdae/size vdaf/serial)",
@@ -88,10 +93,9 @@ def one_boot():
     more_disks = [word for number in range(2, 32) for word in ("--disk", number * 512)]
     with Tidy(home) as tidy:
         outcome = home.run("run", "--kernel", "distro", "--disk", "512M", *more_disks, "--rwdir", share,
-                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", *QUICK[2:], "--timeout",
-                           "1500",
-                           "--", "bash",
-                           "-c", guest_script(share, link), seconds=1600)
+                           "--rwdir", "./link/", "--memory", "900M", "--cpus", "3", "--boot", "elf",
+                           *QUICK[2:], "--timeout", "1500", "--", "bash", "-c", guest_script(share, link),
+                           seconds=1600)
         wrong = tidy.complaints()
     out = outcome.out.replace("\r\n", "\n")
     tap.report("<case 0>" in out, "run: the release's kernel boots", outcome)
@@ -156,6 +160,7 @@ sh -c 'readlink /proc/$$/exe; ls --version'
 echo "busybox: $(readlink /proc/[0-9]*/exe | grep -c busybox)"
 test -e /proc/self/fd/0 && test -c /dev/null && test -d /sys/class &&
 	test -d /lib/modules/$(uname -r)/kernel && echo all
+echo "protocol: $(cat /sys/kernel/boot_params/version)"
 echo c >/proc/sysrq-trigger; sleep 1000"""
 
 
@@ -168,15 +173,15 @@ def panic():
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics at boot", *wrong, outcome)
     with Tidy(home) as tidy:
-        outcome = home.run("run", "--kernel", "distro", "--root-transport", "dir", *QUICK, "--timeout",
-                           "1200",
-                           "--", "sh", "-c", ON_TREE, seconds=1300)
+        outcome = home.run("run", "--kernel", "distro", "--root-transport", "dir", "--boot", "bzimage",
+                           *QUICK, "--timeout", "1200", "--", "sh", "-c", ON_TREE, seconds=1300)
         wrong = tidy.complaints()
     tap.report(outcome.status == FAILED_VM and not wrong and "panic" in outcome.err.lower(),
                "run: a kernel that panics while the command runs", *wrong, outcome)
     out = outcome.out.replace("\r", "").splitlines()
     for what, line in (("/ and /root are writable", "wrote"), ("/ has a layer in memory", "1"),
-                       ("no process is busybox", "busybox: 0"), ("the usual mounts exist", "all")):
+                       ("no process is busybox", "busybox: 0"), ("the usual mounts exist", "all"),
+                       ("--boot bzimage starts the bzImage", "protocol: 0x020f")):
         tap.report(line in out, f"on the tree: {what}", outcome)
     tap.report(any("GNU coreutils" in line for line in out) and
                any(re.search("/(da|ba)sh$", line) for line in out), "on the tree: programs are the rootfs's",
