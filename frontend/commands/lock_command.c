@@ -4,6 +4,7 @@
 #include "frontend/cli/directory.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/manifest_line.h"
 #include "frontend/rootfs/lock.h"
 #include "frontend/rootfs/store.h"
 
@@ -15,30 +16,15 @@ static const struct option_row lock_rows[] = {
 	{ NULL },
 };
 
-static char *lock_of_rootfs(const char *name, const char *path, struct error **err)
-{
-	_cleanup_(helper_stop) struct helper *helper = NULL;
-	_cleanup_(manifest_free) struct manifest *manifest = NULL;
-	_cleanup_close_ int directory = -1, rootfs = -1;
-	_cleanup_free_ char *absolute = NULL;
-	char *text = NULL;
-
-	if (store_find(name, path, &directory, &absolute, err) < 0 ||
-	    helper_start("lock", NULL, &helper, err) < 0 ||
-	    store_open(helper, directory, absolute, &rootfs, NULL, err) < 0 ||
-	    manifest_read(helper, rootfs, &manifest, err) < 0 ||
-	    lock_compose(manifest, absolute, &text, err) < 0)
-		return NULL;
-	return text;
-}
-
 static int lock_write(const struct parsed_line *line, struct error **err)
 {
 	const char *file = line_value(line, OPTION_OUTPUT);
-	_cleanup_free_ char *text =
-		lock_of_rootfs(line_value(line, OPTION_NAME), line_value(line, OPTION_PATH), err);
+	_cleanup_(manifest_free) struct manifest *manifest = NULL;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *text = NULL;
 
-	if (!text)
+	if (line_manifest(line, &manifest, &path, err) < 0 ||
+	    lock_compose(manifest, path, &text, err) < 0)
 		return -1;
 	if (!file)
 		fputs(text, stdout);

@@ -1,16 +1,18 @@
 """rootlet lock and create --lock: one lock gives the same tree and the same images to every user, with any
-settings, and says what is wrong or unavailable."""
+settings, and says what is wrong or unavailable. rootlet export: the list of packages is right, and others'
+validators accept it."""
 import glob
 import hashlib
 import json
 import os
 import re
+import subprocess
 
-from support import debs, tap, trees, vng
+from support import debs, npm, tap, trees, vng
 from support import mirror as mirrors
 from support.schemas import errors
 from support.server import Server
-from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, mirror, other_user, play
+from support.world import AS_ROOT, SCRATCH, SOURCE, Case, Home, Tidy, mirror, other_user, play
 
 # What a machine has of its own, what records the time, and what follows the order of a hash.
 POSTINST = """#!/bin/sh
@@ -254,12 +256,102 @@ def older_rootfs():
     tap.report(check.status == 0, "a manifest of format 1 is still read", check)
     play(Case("lock says that it cannot lock a rootfs made by an older rootlet", ["lock"], USAGE,
               ["cannot lock .*test-rootfs: an older rootlet created it.*rootlet create --force"]), home)
+    play(Case("export says that it cannot list the packages of such a rootfs",
+              ["export", "--sbom", "-"], USAGE,
+              ["packages of test-rootfs: an older rootlet created it.*rootlet create --force"]), home)
 
 
 def dry_run(server):
     outcome = home.run("create", "--name", "new", "--dry-run", "--lock", LOCK, *source(server))
     tap.report(outcome.status == 0 and f"Package   name={PACKAGE} version=1" in outcome.out and
                not nothing_made(home), "create --lock --dry-run prints the requests", outcome)
+
+
+def exported(form):
+    """Returns the SBOM of test-rootfs as text."""
+    outcome = home.run("export", "--sbom", "-", "--format", form)
+    tap.report(outcome.status == 0 and not outcome.err, f"export writes {form} to standard output", outcome)
+    return outcome.out
+
+
+def validated(folder, text):
+    done = subprocess.run(["node", "validate.mjs"], cwd=folder, input=text, text=True, capture_output=True,
+                          check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else {"errors": [done.stderr], "packages": []}
+
+
+def exports(lock):
+    shown = home.run("shell", "--", "dpkg-query", "-W", "-f", "${Package} ${Version} ${Architecture}\n").out
+    installed = sorted(tuple(line.split()) for line in shown.splitlines())
+    hashes = {name: package["sha256"] for name, package in lock["packages"].items()}
+    texts = {form: exported(form) for form in ("spdx", "cyclonedx")}
+    spdx, cyclonedx = (json.loads(text) for text in texts.values())
+    rootfs, *packages = spdx["packages"]
+    for form, found in {
+            "spdx": {one["name"]: one["checksums"][0]["checksumValue"] for one in packages},
+            "cyclonedx": {one["name"]: one["hashes"][0]["content"]
+                          for one in cyclonedx["components"]}}.items():
+        tap.report(found == hashes, f"{form} has the hash of each package", found)
+        tap.report(exported(form) == texts[form], f"two exports as {form} are equal")
+    related = {(one["spdxElementId"], one["relationshipType"]): 0 for one in spdx["relationships"]}
+    ends = {one["relatedSpdxElement"] for one in spdx["relationships"]}
+    tap.report(set(related) == {("SPDXRef-DOCUMENT", "DESCRIBES"), (rootfs["SPDXID"], "CONTAINS")} and
+               ends == {one["SPDXID"] for one in spdx["packages"]},
+               "spdx says that the rootfs contains all packages", spdx["relationships"][:3])
+    tap.report(any(one["sourceInfo"] == f"built from the source package {PACKAGE} 1" for one in packages) and
+               {"name": "rootlet:source", "value": f"{PACKAGE} 1"} in
+               [one for component in cyclonedx["components"] for one in component["properties"]],
+               "both have the sources")
+    path = f"{home.folder}/packages.json"
+    play(Case("export into a file", ["export", "--sbom", path], 0, silent=["."]), home)
+    with open(path, encoding="utf-8") as file:
+        tap.report(file.read() == texts["spdx"], "the file is as standard output, and SPDX is the default")
+    for what, words, status, says in (
+            ("without --sbom", [], USAGE, "--sbom"),
+            ("in another format", ["--sbom", "-", "--format", "csv"], USAGE, "--format csv"),
+            ("of a missing rootfs", ["--sbom", "-", "--name", "none"], 1, "none"),
+            ("into a directory that does not exist", ["--sbom", "no/such"], 1,
+             "cannot write no/such: No such")):
+        play(Case(f"export {what}", ["export", *words], status, [says]), home)
+    return texts, installed
+
+
+def accepted(texts, installed):
+    """Ends the program if there is no node."""
+    npm.needs_node(14, "the validators of SBOMs")
+    folder = npm.installed("sbom", "validate.mjs")
+    for form, text in texts.items():
+        result = validated(folder, text)
+        tap.report(not result["errors"], f"a validator accepts {form}'s package URLs" if form == "spdx" else
+                   "CycloneDX's validator accepts the document", *result["errors"])
+        tap.report(sorted((one["name"], one["version"], one["arch"]) for one in result["packages"]) ==
+                   installed and {(one["type"], one["namespace"], one["distro"])
+                                  for one in result["packages"]} == {("deb", "ubuntu", mirrors.SUITE)},
+                   f"the package URLs of {form} are what dpkg says is installed", result["packages"][:3],
+                   installed[:3])
+    broken = json.loads(texts["cyclonedx"])
+    broken["components"][0]["hashes"][0]["alg"] = "SHA-257"
+    tap.report(validated(folder, json.dumps(broken))["errors"], "the validator finds an unknown hash")
+
+
+def accepted_by_spdx(text):
+    """By the Go library of the SPDX project, which is too large to install for one test."""
+    program = f"{home.folder}/spdx"
+    if not os.path.isdir("/usr/share/gocode/src/github.com/spdx/tools-golang/spdxlib"):
+        tap.skip("the SPDX project's validator", "apt install golang-go golang-github-spdx-tools-golang-dev")
+        return
+    built = subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/sbom/spdx.go"], text=True,
+                           capture_output=True, check=False, env={
+                               **os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode",
+                               "GOCACHE": f"{home.folder}/go"})
+    if not tap.report(built.returncode == 0, "the SPDX project's validator builds", built.stderr):
+        return
+    for what, changed, good in (("accepts the document", text, True),
+                                ("finds a reference to nothing",
+                                 text.replace('"SPDXID": "SPDXRef-rootfs"', '"SPDXID": "SPDXRef-x"'), False)):
+        done = subprocess.run([program], input=changed, text=True, capture_output=True, check=False)
+        tap.report((done.returncode == 0) == good, f"the SPDX project's validator {what}", done.stdout,
+                   done.stderr)
 
 
 def failures():
@@ -284,6 +376,7 @@ with Server(AT.root) as one_server, Tidy(home) as tidy:
         ordinary_trees()
     else:
         tap.skip("the trees and images of one lock", "needs root and the users that ./tests/run creates")
+    sboms = exports(locked)
     refused(one_server)
     dry_run(one_server)
     moved_on(one_server, written)
@@ -293,4 +386,6 @@ with Server(AT.root) as one_server, Tidy(home) as tidy:
     else:
         tap.skip("a rootfs made by an older rootlet", "needs root to write a manifest")
 tap.report(not tidy.complaints(), "nothing is left behind", *tidy.complaints())
+accepted_by_spdx(sboms[0]["spdx"])
+accepted(*sboms)
 tap.done()

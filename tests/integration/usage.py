@@ -7,7 +7,7 @@ from support import tap
 from support.terminal import Terminal
 from support.world import Case, Home, play
 
-COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock",
+COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock", "export",
             "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
             "cache", "doctor", "policy", "audit", "mcp", "help"]
 
@@ -22,6 +22,7 @@ OPTIONS = {
     "uninstall": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
     "upgrade": ["--name", "--path", "--check", "--security", "--rollback"],
     "lock": ["--name", "--path", "--output"],
+    "export": ["--name", "--path", "--sbom", "--format"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",

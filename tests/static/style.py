@@ -12,7 +12,7 @@ HERE = f"{SOURCE}/tests/static"
 SHELL, PYTHON = (b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash"), (b"#!/usr/bin/python3",)
 # Third-party, recorded and fuzzer-generated files. Deliberate misspellings in tests are in codespell.words.
 NOT_OURS = ("tests/recorded/", "tests/fuzz/seeds/", "tests/mcp/package-lock.json",
-            "tests/kubernetes/package-lock.json")
+            "tests/kubernetes/package-lock.json", "tests/sbom/package-lock.json")
 OURS = ("tests/recorded/signatures/make",)  # ours even so
 MINI = "tests/fstests-mini/"  # check sources these files, and sets and reads their variables
 
