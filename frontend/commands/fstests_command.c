@@ -697,7 +697,7 @@ static int fstests_finish(struct fstests_job *j, json_t *record, int status,
 	else
 		json_decref(summary);
 	if (j->options.junit &&
-	    junit_write(j->options.junit, &j->run.results, j->run.folder.id, err) < 0)
+	    junit_write(j->options.junit, &j->run.results, j->run.folder.id, record, err) < 0)
 		r = -1;
 	return r;
 }

@@ -41,7 +41,7 @@ int runs_merge(bool json, char *const *runs, const char *results, const char *ju
 	_cleanup_(run_merge_clear) struct run_merge m;
 
 	if (run_merge(runs, results, &m, err) < 0 ||
-	    (junit && junit_write(junit, &m.results, m.folder.id, err) < 0))
+	    (junit && junit_write(junit, &m.results, m.folder.id, m.record, err) < 0))
 		return -1;
 	if (json)
 		document_print(json_incref(m.record));

@@ -62,7 +62,32 @@ static void write_case(FILE *out, const struct test_result *r)
 	fputs("  </testcase>\n", out);
 }
 
-static void write_suite(FILE *out, const struct results *results, const char *suite)
+static void write_property(FILE *out, const char *prefix, const char *name, const json_t *value)
+{
+	if (!json_is_string(value))
+		return;
+	fprintf(out, "    <property name=\"%s%s\" value=\"", prefix, name);
+	escape(out, json_string_value(value));
+	fputs("\"/>\n", out);
+}
+
+static void write_properties(FILE *out, const json_t *record)
+{
+	static const char *const names[] = { "run",	"kernel_version", "boot", "fstype",
+					     "fstests", "rootfs",	  "root" };
+	const char *name;
+	json_t *hash;
+
+	fputs("  <properties>\n", out);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		write_property(out, "", names[i], json_object_get(record, names[i]));
+	json_object_foreach(json_object_get(record, "identity"), name, hash)
+		write_property(out, "sha256.", name, hash);
+	fputs("  </properties>\n", out);
+}
+
+static void write_suite(FILE *out, const struct results *results, const char *suite,
+			const json_t *record)
 {
 	size_t skipped = results_count(results, TEST_NOTRUN) +
 			 results_count(results, TEST_EXPUNGED) +
@@ -73,20 +98,22 @@ static void write_suite(FILE *out, const struct results *results, const char *su
 	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
 		results->count, results_count(results, TEST_FAIL),
 		results_count(results, TEST_CRASH) + results_count(results, TEST_TIMEOUT), skipped);
+	if (record)
+		write_properties(out, record);
 	for (size_t i = 0; i < results->count; i++)
 		write_case(out, &results->list[i]);
 	fputs("</testsuite>\n", out);
 }
 
 int junit_write(const char *path, const struct results *results, const char *suite,
-		struct error **err)
+		const json_t *record, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	if (out)
-		write_suite(out, results, suite);
+		write_suite(out, results, suite, record);
 	if (!out || fclose(out) != 0)
 		return error_no_memory(err);
 	if (file_write_output(path, text, size) < 0)

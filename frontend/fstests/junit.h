@@ -1,7 +1,11 @@
 /* Writes results as JUnit XML. */
 #pragma once
 
+#include <jansson.h>
+
 #include "frontend/fstests/results.h"
 
+/* SUITE: the name of the test suite. RECORD: the run's run.json; what it says of the kernel, the
+ * rootfs and their hashes becomes properties. NULL: none. */
 int junit_write(const char *path, const struct results *results, const char *suite,
-		struct error **err);
+		const json_t *record, struct error **err);

@@ -86,6 +86,11 @@ def everything():
     tap.report((root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) ==
                ("11", "2", "2", "3") and len(root.findall("testcase")) == 11, "JUnit's file",
                root.attrib)
+    properties = {one.get("name"): one.get("value") for one in root.iter("property")}
+    tap.report(properties.get("run") == last.get("run") and properties.get("fstype") == "ext4" and
+               all(re.fullmatch("[0-9a-f]{64}", properties.get(f"sha256.{name}", ""))
+                   for name in ("kernel", "fstests", "configuration", "rootfs")),
+               "its properties say what was tested", properties)
     return last.get("run")
 
 

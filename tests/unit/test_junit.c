@@ -6,6 +6,7 @@
 
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/junit.h"
+#include "frontend/rootfs/manifest_fields.h"
 #include "tap.h"
 
 static const struct test_result rows[] = {
@@ -26,6 +27,12 @@ static const struct test_result rows[] = {
 static const char wanted[] =
 	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	"<testsuite name=\"run &gt; 1\" tests=\"7\" failures=\"1\" errors=\"2\" skipped=\"3\">\n"
+	"  <properties>\n"
+	"    <property name=\"kernel_version\" value=\"6.1 &lt;x&gt;\"/>\n"
+	"    <property name=\"boot\" value=\"elf\"/>\n"
+	"    <property name=\"sha256.kernel\" value=\"ab\"/>\n"
+	"    <property name=\"sha256.rootfs\" value=\"cd\"/>\n"
+	"  </properties>\n"
 	"  <testcase classname=\"fstests\" name=\"generic/001\" time=\"1.2\">\n"
 	"  </testcase>\n"
 	"  <testcase classname=\"fstests.ext4 &lt;1k&gt;\" name=\"generic/002\" time=\"2.0\">\n"
@@ -69,7 +76,7 @@ static void check_replaced(const char *path, const struct results *results)
 	_cleanup_free_ char *draft = NULL;
 	struct stat before, after;
 
-	tap_check(stat(path, &before) == 0 && junit_write(path, results, "run", NULL) == 0 &&
+	tap_check(stat(path, &before) == 0 && junit_write(path, results, "run", NULL, NULL) == 0 &&
 			  stat(path, &after) == 0 && before.st_ino != after.st_ino,
 		  "an older file is replaced, not rewritten");
 	tap_check(asprintf(&draft, "/tmp/.%s.rootlet", strrchr(path, '/') + 1) > 0 &&
@@ -81,6 +88,10 @@ int main(void)
 {
 	char path[] = "/tmp/rootlet-test-junit.XXXXXX", text[8192] = "";
 	_cleanup_error_ struct error *err = NULL;
+	/* Numbers, and what is not listed, are no properties. */
+	_cleanup_(json_free) json_t *record = json_pack(
+		"{s:s, s:s, s:i, s:s, s:{s:s, s:s}}", "kernel_version", "6.1 <x>", "boot", "elf",
+		"fstype", 1, "status", "passed", "identity", "kernel", "ab", "rootfs", "cd");
 	struct results results = { 0 };
 	int fd = mkstemp(path);
 	ssize_t n;
@@ -88,19 +99,19 @@ int main(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (results_add(&results, &rows[i], NULL) < 0)
 			return 1;
-	tap_check(fd >= 0 && junit_write(path, &results, "run > 1", NULL) == 0,
+	tap_check(fd >= 0 && junit_write(path, &results, "run > 1", record, NULL) == 0,
 		  "the report is written");
 	close(fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = read(fd, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	check_lines(text);
-	tap_check(junit_write("/nowhere/x.xml", &results, "run", &err) == -1 && err &&
+	tap_check(junit_write("/nowhere/x.xml", &results, "run", NULL, &err) == -1 && err &&
 			  err->code == ERR_SYSTEM && strstr(err->message, "/nowhere/x.xml"),
 		  "failing to create the report is an error");
 	error_free(&err);
 	check_replaced(path, &results);
-	tap_check(junit_write("/dev/full", &results, "run", &err) == -1 && err,
+	tap_check(junit_write("/dev/full", &results, "run", NULL, &err) == -1 && err,
 		  "failing to write the report is an error");
 	results_clear(&results);
 	close(fd);
