@@ -128,6 +128,24 @@ def asked_for():
              "check gets its own arguments", command)
 
 
+def overlays():
+    """The guest gets the overlays' images as disks, and the run records a hash of what is in them."""
+    folders = [home.make_folder(f"{home.folder}/over{number}") for number in (1, 2)]
+    hashes = []
+    for content in ("one", "one", "two"):
+        home.write("over2/file", content)
+        run = Run(ALL_PASS, *[word for folder in folders for word in ("--overlay", folder)],
+                  tests=["generic/001"])
+        identity = json.loads(run.read("run.json") or "{}").get("identity", {})
+        hashes.append(identity.get("overlays", ""))
+        serials = re.findall(r"serial=(rootlet-[a-z0-9]+)", run.read("results/words.1"))
+        run.says(serials == ["rootlet-fstests", "rootlet-root", "rootlet-overlay0", "rootlet-overlay1"],
+                 "a run with two overlays", serials)
+    tap.report(re.fullmatch("[0-9a-f]{64}", hashes[0]) and hashes[0] != hashes[2],
+               "the hash depends on the overlays' content", *hashes)
+    tap.report(hashes[0] == hashes[1], "but not on when a file was written", *hashes)
+
+
 SIZES = r"""
 # The disks are vng's own descriptors.
 while read -r file; do stat -L -c '%s %b' "$file" >>$results/sizes; stat -f -L -c %T "$file" >>$results/places
@@ -608,8 +626,9 @@ def build_rootfs():
 
 
 # Arguments name the only cases to run.
-for part in (asked_for, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host, unbooted, oops,
-             stops, no_boot, unstartable, needs_told, shown, build_leftovers, built, build_rootfs):
+for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
+             unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
+             build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()
