@@ -84,8 +84,10 @@ char *fetch_read_sealed(int fd, size_t *size, struct error **err)
 		error_errno(err, ERR_SYSTEM, "cannot read what a child process sent");
 		return NULL;
 	}
-	for (*size = (size_t)st.st_size; n > 0 && done<*size; done += n> 0 ? (size_t)n : 0)
-		n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done));
+	*size = (size_t)st.st_size;
+	while (done < *size &&
+	       (n = RETRY_ON_EINTR(pread(fd, data + done, *size - done, (off_t)done))) > 0)
+		done += (size_t)n;
 	if (done < *size) {
 		errno = n < 0 ? errno : EIO; /* a sealed file cannot have become shorter */
 		error_errno(err, ERR_SYSTEM, "cannot read what a child process sent");

@@ -139,10 +139,17 @@ static int write_in_place(const char *path, const char *text, size_t size)
 	return fd < 0 ? -1 : write_all(fd, text, size);
 }
 
-int file_write_output(const char *path, const char *text, size_t size)
+int output_write(const char *path, const char *text, struct error **err)
 {
 	struct stat st;
-	bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	bool special;
 
-	return (special ? write_in_place : replace_file)(path, text, size);
+	if (!path) {
+		fputs(text, stdout);
+		return 0;
+	}
+	special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	if ((special ? write_in_place : replace_file)(path, text, strlen(text)) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
+	return 0;
 }

@@ -1,7 +1,7 @@
 /* Directories that belong to the user. */
 #pragma once
 
-#include <stddef.h>
+#include "lib/error.h"
 
 /* Makes PATH (absolute) and its missing parents with mode 0700. Existing directories keep their
  * mode. Returns 0, or -1 with errno set. */
@@ -24,8 +24,8 @@ int folder_publish(int parent, const char *staging, const char *name);
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
 /* Writes TEXT to the user's file PATH: replaces a regular file atomically, and writes into a pipe,
- * a device or a link. Returns 0, or -1 with errno set. */
-int file_write_output(const char *path, const char *text, size_t size);
+ * a device or a link. NULL: standard output, whose errors main() reports. */
+int output_write(const char *path, const char *text, struct error **err);
 
 /* Like folder_remove(), but fails with EWOULDBLOCK if another process holds a lock on it. */
 int folder_discard(int parent, const char *name);

@@ -41,11 +41,7 @@ static int export_write(const struct parsed_line *line, struct error **err)
 
 	if (!text)
 		return -1;
-	if (strcmp(file, "-") == 0)
-		fputs(text, stdout);
-	else if (file_write_output(file, text, strlen(text)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", file);
-	return 0;
+	return output_write(strcmp(file, "-") == 0 ? NULL : file, text, err);
 }
 
 static int command_export(const struct parsed_line *line)

@@ -1,6 +1,4 @@
 /* rootlet lock: writes what a rootfs was made of, for `rootlet create --lock`. */
-#include <string.h>
-
 #include "frontend/cli/directory.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/commands/commands.h"
@@ -18,7 +16,6 @@ static const struct option_row lock_rows[] = {
 
 static int lock_write(const struct parsed_line *line, struct error **err)
 {
-	const char *file = line_value(line, OPTION_OUTPUT);
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -26,11 +23,7 @@ static int lock_write(const struct parsed_line *line, struct error **err)
 	if (line_manifest(line, &manifest, &path, err) < 0 ||
 	    lock_compose(manifest, path, &text, err) < 0)
 		return -1;
-	if (!file)
-		fputs(text, stdout);
-	else if (file_write_output(file, text, strlen(text)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", file);
-	return 0;
+	return output_write(line_value(line, OPTION_OUTPUT), text, err);
 }
 
 static int command_lock(const struct parsed_line *line)

@@ -116,7 +116,5 @@ int junit_write(const char *path, const struct results *results, const char *sui
 		write_suite(out, results, suite, record);
 	if (!out || fclose(out) != 0)
 		return error_no_memory(err);
-	if (file_write_output(path, text, size) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
-	return 0;
+	return output_write(path, text, err);
 }

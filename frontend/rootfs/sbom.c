@@ -7,47 +7,47 @@
 #include "lib/hash.h"
 
 #define UNKNOWN "NOASSERTION" /* SPDX's word */
+#define NAMESPACE "https://spdx.org/spdxdocs/rootlet-"
 
 static bool is_one_of(char c, const char *others)
 {
 	return isalnum((unsigned char)c) || (c && strchr(others, c));
 }
 
-/* Writes TEXT with everything but letters, digits and the characters SAFE as %XX. */
-static void put_escaped(FILE *out, const char *text, const char *safe)
+/* TEXT with everything but letters, digits and the characters SAFE as %XX. The caller frees it. */
+static char *escaped(const char *text, const char *safe)
 {
-	for (; *text; text++) {
+	char *copy = malloc(3 * strlen(text) + 1), *out = copy;
+
+	for (; copy && *text; text++) {
 		if (is_one_of(*text, safe))
-			fputc(*text, out);
+			*out++ = *text;
 		else
-			fprintf(out, "%%%02X", (unsigned char)*text);
+			out += sprintf(out, "%%%02X", (unsigned char)*text);
 	}
+	if (copy)
+		*out = '\0';
+	return copy;
 }
 
 char *sbom_package_url(const struct manifest *m, const struct manifest_package *p)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	fputs("pkg:deb/", out);
-	for (const char *c = m->distribution; *c; c++)
-		fputc(tolower((unsigned char)*c), out);
-	fputc('/', out);
-	put_escaped(out, p->name, "-._~");
-	fputc('@', out);
+	_cleanup_free_ char *distribution = escaped(m->distribution, "-._~");
+	_cleanup_free_ char *name = escaped(p->name, "-._~");
 	/* The canonical form, which some parsers insist on. */
-	put_escaped(out, p->version, "-._~:+");
-	fputs("?arch=", out);
-	put_escaped(out, p->arch, "-._~");
-	fputs("&distro=", out);
-	put_escaped(out, m->suite, "-._~");
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	_cleanup_free_ char *version = escaped(p->version, "-._~:+");
+	_cleanup_free_ char *arch = escaped(p->arch, "-._~");
+	_cleanup_free_ char *suite = escaped(m->suite, "-._~");
+	char *url;
+
+	if (!distribution || !name || !version || !arch || !suite)
+		return NULL;
+	for (char *c = distribution; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (asprintf(&url, "pkg:deb/%s/%s@%s?arch=%s&distro=%s", distribution, name, version, arch,
+		     suite) < 0)
+		return NULL;
+	return url;
 }
 
 /* A string that is freed. */
@@ -126,32 +126,18 @@ static json_t *spdx_relationship(const char *from, const char *type, json_t *to)
 			 "relatedSpdxElement", to);
 }
 
-/* A URI that no other document has. */
-static json_t *namespace_of(const char *name, const char *hex)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	fputs("https://spdx.org/spdxdocs/rootlet-", out);
-	put_escaped(out, name, "-._~");
-	fprintf(out, "-%s", hex);
-	if (fclose(out) != 0)
-		text[0] = '\0';
-	return take_string(text);
-}
-
 static json_t *spdx_document(const struct manifest *m, const char *name)
 {
 	static const char rootfs[] = "SPDXRef-rootfs";
 	json_t *packages = json_array(), *relationships = json_array();
+	_cleanup_free_ char *uri_name = escaped(name, "-._~");
 	char hex[2 * SHA256_LEN + 1];
 	uint8_t sum[SHA256_LEN];
+	json_t *namespace;
 
 	digest_of(m, name, sum);
 	sha256_to_hex(sum, hex);
+	namespace = uri_name ? string_of(NAMESPACE "%s-%s", uri_name, hex) : NULL;
 	json_array_append_new(packages, json_pack("{s:s, s:s, s:o, s:s, s:b, s:s, s:s, s:s, s:s}",
 						  "SPDXID", rootfs, "name", name, "versionInfo",
 						  string_of("%s %s, generation %u", m->distribution,
@@ -169,9 +155,9 @@ static json_t *spdx_document(const struct manifest *m, const char *name)
 	}
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:o, s:[s]}, s:o, s:o}", "spdxVersion",
 			 "SPDX-2.3", "dataLicense", "CC0-1.0", "SPDXID", "SPDXRef-DOCUMENT", "name",
-			 name, "documentNamespace", namespace_of(name, hex), "creationInfo",
-			 "created", time_of(m), "creators", "Tool: rootlet-" ROOTLET_VERSION,
-			 "packages", packages, "relationships", relationships);
+			 name, "documentNamespace", namespace, "creationInfo", "created",
+			 time_of(m), "creators", "Tool: rootlet-" ROOTLET_VERSION, "packages",
+			 packages, "relationships", relationships);
 }
 
 /* --- CycloneDX --- */

@@ -159,6 +159,14 @@ int kernel_open(const char *path, struct kernel **out, struct error **err)
 /* The entry point of Linux 4.11 to 4.19 works only under Xen. */
 #define OLDEST_PVH 5
 
+static int lacks_pvh(const struct kernel *k, struct error **err)
+{
+	return error_set(err, ERR_INPUT,
+			 "the kernel %s has no PVH entry point (Linux 5.0 or newer with "
+			 "CONFIG_PVH); use --boot bzimage",
+			 k->image);
+}
+
 static int check_pvh(const struct kernel *k, int elf, struct error **err)
 {
 	struct stat st;
@@ -169,32 +177,34 @@ static int check_pvh(const struct kernel *k, int elf, struct error **err)
 		kernel = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, elf, 0);
 	if (kernel == MAP_FAILED)
 		return error_errno(err, ERR_SYSTEM, "cannot read the kernel in %s", k->image);
-	good = k->version && atoi(k->version) >= OLDEST_PVH &&
-	       kernel_payload_has_pvh(kernel, (size_t)st.st_size);
+	good = kernel_payload_has_pvh(kernel, (size_t)st.st_size);
 	munmap(kernel, (size_t)st.st_size);
-	if (good)
-		return 0;
-	return error_set(err, ERR_INPUT,
-			 "the kernel %s has no PVH entry point (Linux 5.0 or newer with "
-			 "CONFIG_PVH); use --boot bzimage",
-			 k->image);
+	return good ? 0 : lacks_pvh(k, err);
+}
+
+/* Decompresses the kernel only if that can be of use. */
+static int open_elf(struct kernel *k, struct error **err)
+{
+	_cleanup_close_ int elf = -1;
+
+	if (!k->version || atoi(k->version) < OLDEST_PVH)
+		return lacks_pvh(k, err);
+	elf = kernel_payload_open(k->image, err);
+	if (elf < 0 || check_pvh(k, elf, err) < 0)
+		return -1;
+	closep(&k->elf);
+	k->elf = steal_fd(&elf);
+	return 0;
 }
 
 int kernel_choose_boot(struct kernel *k, const char *boot, bool kvm, struct error **err)
 {
 	bool automatic = !boot || strcmp(boot, "auto") == 0;
 	_cleanup_error_ struct error *why = NULL;
-	_cleanup_close_ int elf = -1;
 
 	if (automatic ? kvm : strcmp(boot, "elf") != 0)
 		return 0;
-	elf = kernel_payload_open(k->image, &why);
-	if (elf >= 0 && check_pvh(k, elf, &why) == 0) {
-		closep(&k->elf);
-		k->elf = steal_fd(&elf);
-		return 0;
-	}
-	if (automatic)
+	if (open_elf(k, &why) == 0 || automatic)
 		return 0;
 	*err = STEAL_PTR(why);
 	return error_wrap(err, "--boot elf");
