@@ -1,5 +1,5 @@
-/* Hashes, by nettle: libcrypto would read its configuration, load providers and take two
- * milliseconds before the helper has done anything. */
+/* Hashes, by nettle, which cannot fail: libcrypto would read its configuration, load providers and
+ * take two milliseconds before the helper has done anything. */
 #pragma once
 
 #include <nettle/hmac.h>
@@ -8,6 +8,11 @@
 #include <stdint.h>
 
 #include "lib/hex.h"
+
+static inline void hash_add(struct sha256_ctx *hash, const void *data, size_t size)
+{
+	sha256_update(hash, size, data);
+}
 
 static inline void hash_end(struct sha256_ctx *hash, uint8_t sum[static SHA256_LEN])
 {

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 
 #include "frontend/cli/directory.h"
+#include "lib/hash.h"
 #include "lib/write_all.h"
 
 #define BLOCK_SIZE (256 * 1024)
@@ -70,27 +70,23 @@ char *cache_file(const char *folder, const uint8_t sha256[static SHA256_LEN], st
 	return path;
 }
 
-static void digest_freep(EVP_MD_CTX **context)
-{
-	EVP_MD_CTX_free(*context);
-}
-
 int file_sha256(int fd, uint8_t sha256[static SHA256_LEN], struct error **err)
 {
-	_cleanup_(digest_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
 	_cleanup_free_ uint8_t *block = malloc(BLOCK_SIZE);
+	struct sha256_ctx hash;
 	off_t at = 0;
 	ssize_t n;
 
-	if (!context || !block || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
+	if (!block)
+		return error_no_memory(err);
+	sha256_init(&hash);
 	while ((n = RETRY_ON_EINTR(pread(fd, block, BLOCK_SIZE, at))) > 0) {
-		EVP_DigestUpdate(context, block, (size_t)n);
+		hash_add(&hash, block, (size_t)n);
 		at += n;
 	}
 	if (n < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read a file in the cache");
-	EVP_DigestFinal_ex(context, sha256, NULL);
+	hash_end(&hash, sha256);
 	return 0;
 }
 

@@ -1,6 +1,5 @@
 #include "frontend/archive/fetch_programs.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "frontend/archive/cache.h"
@@ -30,7 +29,7 @@ struct contents_plans {
 /* An index as it is read. */
 struct contents_reading {
 	struct program_list *programs;
-	EVP_MD_CTX *digest;
+	struct sha256_ctx digest;
 	const char *what;
 	uint64_t total, most;
 };
@@ -149,8 +148,7 @@ static int take_contents(const char *data, size_t size, void *context, struct er
 		return error_set(err, ERR_TRUST,
 				 "cannot unpack %s: it is longer than the release file says",
 				 reading->what);
-	if (EVP_DigestUpdate(reading->digest, data, size) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
+	hash_add(&reading->digest, data, size);
 	return program_list_take(data, size, reading->programs, err);
 }
 
@@ -163,12 +161,11 @@ static int read_contents_index(const struct contents_plan *plan, const struct do
 	reading->what = d->what;
 	reading->total = 0;
 	reading->most = plan->has_plain ? plan->plain.size : PLAIN_MAX;
-	if (!reading->digest || EVP_DigestInit_ex(reading->digest, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot compute a SHA-256: libcrypto failed");
+	sha256_init(&reading->digest);
 	if (index_read(d->path, d->what, take_contents, reading, err) < 0 ||
 	    program_list_end(reading->programs, err) < 0)
 		return -1;
-	EVP_DigestFinal_ex(reading->digest, sha256, NULL);
+	hash_end(&reading->digest, sha256);
 	if (plan->has_plain && memcmp(sha256, plan->plain.sha256, SHA256_LEN) != 0)
 		return error_set(err, ERR_TRUST,
 				 "cannot use %s: its unpacked SHA-256 differs from the signed one",
@@ -179,7 +176,6 @@ static int read_contents_index(const struct contents_plan *plan, const struct do
 static void contents_reading_end(struct contents_reading *reading)
 {
 	program_list_free(&reading->programs);
-	EVP_MD_CTX_free(reading->digest);
 }
 
 static int reduce_contents(const struct fetch_work *w, const struct contents_plans *plans,
@@ -189,7 +185,6 @@ static int reduce_contents(const struct fetch_work *w, const struct contents_pla
 	const char *const *components = (const char *const *)w->origin->components;
 	_cleanup_(contents_reading_end) struct contents_reading reading = {
 		.programs = program_list_new(plans->list[0].of_component ? NULL : components),
-		.digest = EVP_MD_CTX_new(),
 	};
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;

@@ -1,10 +1,10 @@
 #include "frontend/archive/kept_file.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/hash.h"
 #include "lib/write_all.h"
 
 #define FILE_MAX ((off_t)256 << 20)
@@ -15,18 +15,16 @@ struct kept_header {
 	uint8_t source[SHA256_LEN], sum[SHA256_LEN];
 };
 
-static bool hash_contents(const struct kept_header *h, const void *contents, size_t size,
+static void hash_contents(const struct kept_header *h, const void *contents, size_t size,
 			  uint8_t sum[static SHA256_LEN])
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-		    EVP_DigestUpdate(context, h->format, sizeof(h->format)) == 1 &&
-		    EVP_DigestUpdate(context, h->source, sizeof(h->source)) == 1 &&
-		    EVP_DigestUpdate(context, contents, size) == 1 &&
-		    EVP_DigestFinal_ex(context, sum, NULL) == 1;
+	struct sha256_ctx hash;
 
-	EVP_MD_CTX_free(context);
-	return done;
+	sha256_init(&hash);
+	hash_add(&hash, h->format, sizeof(h->format));
+	hash_add(&hash, h->source, sizeof(h->source));
+	hash_add(&hash, contents, size);
+	hash_end(&hash, sum);
 }
 
 /* Reads the part after the header, which the caller frees; NULL if the file is damaged. */
@@ -50,8 +48,10 @@ static char *read_contents(int fd, struct kept_header *h, size_t *size)
 			return NULL;
 		done += (size_t)n;
 	}
-	if (!contents || !hash_contents(h, contents, *size, sum) ||
-	    memcmp(sum, h->sum, SHA256_LEN) != 0)
+	if (!contents)
+		return NULL;
+	hash_contents(h, contents, *size, sum);
+	if (memcmp(sum, h->sum, SHA256_LEN) != 0)
 		return NULL;
 	contents[*size] = '\0';
 	return STEAL_PTR(contents);
@@ -96,8 +96,8 @@ void kept_file_write(const char *path, const char *format, const uint8_t source[
 
 	snprintf(h.format, sizeof(h.format), "%s", format);
 	memcpy(h.source, source, SHA256_LEN);
-	if (hash_contents(&h, contents, size, h.sum))
-		kept_file_publish(path, &h, contents, size);
+	hash_contents(&h, contents, size, h.sum);
+	kept_file_publish(path, &h, contents, size);
 }
 
 int kept_file_verify(int fd, struct error **err)

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "lib/error_wrap.h"
+#include "lib/hash.h"
 
 #define SUMS ".sums"
 #define DRAFT ".new"
@@ -22,8 +22,8 @@
 
 /* The current state of a file or directory. */
 struct sums_survey {
-	FILE *text;	   /* one line per entry; NULL: only collect times */
-	EVP_MD_CTX *times; /* digest of times, sizes and inode numbers */
+	FILE *text;		 /* one line per entry; NULL: only collect times */
+	struct sha256_ctx times; /* hash of times, sizes and inode numbers */
 	char path[PATH_MAX];
 	struct error **err;
 };
@@ -139,8 +139,8 @@ static int survey_entry(struct sums_survey *s, int folder, const char *name, int
 	facts[1] = st.st_ctim.tv_sec;
 	facts[2] = st.st_ctim.tv_nsec;
 	facts[3] = st.st_size;
-	EVP_DigestUpdate(s->times, s->path, strlen(s->path) + 1);
-	EVP_DigestUpdate(s->times, facts, sizeof(facts));
+	hash_add(&s->times, s->path, strlen(s->path) + 1);
+	hash_add(&s->times, facts, sizeof(facts));
 	if (s->text && print_entry(s, folder, name, &st) < 0)
 		return -1;
 	if (!S_ISDIR(st.st_mode))
@@ -191,14 +191,15 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 static int sums_survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1],
 		       char **text, struct error **err)
 {
-	struct sums_survey s = { .times = EVP_MD_CTX_new(), .err = err };
+	struct sums_survey s = { .err = err };
 	uint8_t sum[SHA256_LEN];
 	size_t size;
 	int r = -1;
 
 	if (text)
 		s.text = open_memstream(text, &size);
-	if (!s.times || (text && !s.text) || !EVP_DigestInit_ex(s.times, EVP_sha256(), NULL)) {
+	sha256_init(&s.times);
+	if (text && !s.text) {
 		error_no_memory(err);
 	} else if (name) {
 		snprintf(s.path, sizeof(s.path), "%s", name);
@@ -208,11 +209,10 @@ static int sums_survey(int folder, const char *name, char times[static 2 * SHA25
 	}
 	if (s.text && fclose(s.text) != 0 && r == 0)
 		r = error_no_memory(err);
-	if (r == 0)
-		EVP_DigestFinal_ex(s.times, sum, NULL);
-	EVP_MD_CTX_free(s.times);
-	if (r == 0)
+	if (r == 0) {
+		hash_end(&s.times, sum);
 		sha256_to_hex(sum, times);
+	}
 	return r;
 }
 

@@ -1,7 +1,6 @@
 #include "frontend/commands/audit_verify.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +10,7 @@
 #include "frontend/commands/audit_journal.h"
 #include "frontend/commands/audit_lines.h"
 #include "frontend/commands/commands.h"
+#include "lib/hash.h"
 #include "proto/validate.h"
 
 /* The latest records. A record may follow from any of these after a rotation, or if records were
@@ -110,11 +110,10 @@ static void check_own_hash(struct record_chain *c, const char *line, size_t leng
 	const char *own = audit_text(record, "hash");
 	bool ends = length > HASH_BYTES && strlen(own) == 2 * SHA256_LEN &&
 		    memcmp(line + length - HASH_BYTES, HASH_KEY, sizeof(HASH_KEY) - 1) == 0;
-	uint8_t sum[EVP_MAX_MD_SIZE];
+	uint8_t sum[SHA256_LEN];
 
-	if (EVP_Digest(line, ends ? length - HASH_BYTES : length, sum, NULL, EVP_sha256(), NULL) ==
-	    1)
-		sha256_to_hex(sum, c->last);
+	hash_of(line, ends ? length - HASH_BYTES : length, sum);
+	sha256_to_hex(sum, c->last);
 	if (record && (ends ? strcmp(c->last, own) != 0 : c->hashed))
 		verify_complain(c, "record %" PRIu64 " was changed: its hash does not match",
 				sequence_of(record));

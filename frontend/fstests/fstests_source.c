@@ -2,7 +2,6 @@
  * that it will run in, and cached under the hash of its sources. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include "frontend/client/tree_digest.h"
 #include "frontend/rootfs/image_cache.h"
 #include "lib/error_wrap.h"
+#include "lib/hash.h"
 
 #define BUILD_PROFILE "fstests-build"
 #define STAGING ".new-"
@@ -107,10 +107,8 @@ static int name_build(struct build *b, const uint8_t source[static SHA256_LEN], 
 	if (!b->script)
 		return -1;
 	memcpy(sums, source, SHA256_LEN);
-	if (!EVP_Digest(b->script, strlen(b->script), sums + SHA256_LEN, NULL, EVP_sha256(),
-			NULL) ||
-	    !EVP_Digest(sums, sizeof(sums), sum, NULL, EVP_sha256(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot hash the sources of fstests");
+	hash_of(b->script, strlen(b->script), sums + SHA256_LEN);
+	hash_of(sums, sizeof(sums), sum);
 	sha256_to_hex(sum, b->key);
 	return 0;
 }

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -14,6 +13,7 @@
 #include "frontend/archive/sums.h"
 #include "frontend/cli/child.h"
 #include "frontend/cli/directory.h"
+#include "lib/hash.h"
 #include "proto/validate.h"
 
 #define PLACE_DIGITS 16
@@ -26,9 +26,8 @@ static int name_image(const char *place, const void *state, size_t size, const c
 	uint8_t place_sum[SHA256_LEN], state_sum[SHA256_LEN];
 	char place_hex[2 * SHA256_LEN + 1], state_hex[2 * SHA256_LEN + 1];
 
-	if (!EVP_Digest(place, strlen(place), place_sum, NULL, EVP_sha256(), NULL) ||
-	    !EVP_Digest(state, size, state_sum, NULL, EVP_sha256(), NULL))
-		return error_set(err, ERR_SYSTEM, "cannot hash the name of an image");
+	hash_of(place, strlen(place), place_sum);
+	hash_of(state, size, state_sum);
 	sha256_to_hex(place_sum, place_hex);
 	sha256_to_hex(state_sum, state_hex);
 	if (asprintf(name, "%.*s-%.*s.%s", PLACE_DIGITS, place_hex, STATE_DIGITS, state_hex,
@@ -156,7 +155,7 @@ bool image_can_make(const char *format)
 /* nftw(3) passes no context to its callback. */
 static struct census {
 	uint64_t bytes, files;
-	EVP_MD_CTX *digest;
+	struct sha256_ctx digest;
 	size_t skip; /* length of the directory's own path */
 } census;
 
@@ -174,23 +173,18 @@ static int image_visit(const char *path, const struct stat *st, int type, struct
 	census.bytes += st->st_blocks * 512 > st->st_size ? (uint64_t)st->st_blocks * 512
 							  : (uint64_t)(st->st_size + 4095);
 	census.files++;
-	EVP_DigestUpdate(census.digest, path + census.skip, strlen(path + census.skip) + 1);
-	EVP_DigestUpdate(census.digest, facts, sizeof(facts));
+	hash_add(&census.digest, path + census.skip, strlen(path + census.skip) + 1);
+	hash_add(&census.digest, facts, sizeof(facts));
 	return FTW_CONTINUE;
 }
 
 static int take_census(const char *folder, uint8_t sum[static SHA256_LEN], struct error **err)
 {
-	int result = -1;
-
-	census = (struct census){ .digest = EVP_MD_CTX_new(), .skip = strlen(folder) };
-	if (census.digest && EVP_DigestInit_ex(census.digest, EVP_sha256(), NULL))
-		result = nftw(folder, image_visit, 64, FTW_PHYS | FTW_ACTIONRETVAL);
-	if (result == 0)
-		EVP_DigestFinal_ex(census.digest, sum, NULL);
-	EVP_MD_CTX_free(census.digest);
-	if (result != 0)
+	census = (struct census){ .skip = strlen(folder) };
+	sha256_init(&census.digest);
+	if (nftw(folder, image_visit, 64, FTW_PHYS | FTW_ACTIONRETVAL) != 0)
 		return error_errno(err, ERR_SYSTEM, "cannot scan %s", folder);
+	hash_end(&census.digest, sum);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 #include "frontend/rootfs/profile_load.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "frontend/cli/tree.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/rootfs/profile_parse.h"
 #include "frontend/rootfs/profile_places.h"
+#include "lib/hash.h"
 #include "proto/validate.h"
 
 #define PROFILE_BYTES_MAX (256 * 1024)
@@ -84,13 +84,8 @@ static int profile_complete(struct profile *p, struct error **err)
 /* A profile and the profiles that it extends, which are read recursively. */
 struct loading {
 	struct profile *profile;
-	EVP_MD_CTX *hash; /* of all their texts */
+	struct sha256_ctx hash; /* of all their texts */
 };
-
-static void hash_freep(EVP_MD_CTX **hash)
-{
-	EVP_MD_CTX_free(*hash);
-}
 
 static int read_extended(const char *name, void *context, struct error **err);
 
@@ -109,9 +104,9 @@ static int profile_read_file(struct loading *l, const char *path, struct error *
 		return -1;
 	if (strlen(text) != size)
 		return error_set(err, ERR_INPUT, "%s: contains NUL bytes", path);
-	if ((p->file_count > 1 && EVP_DigestUpdate(l->hash, "", 1) != 1) ||
-	    EVP_DigestUpdate(l->hash, text, size) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	if (p->file_count > 1)
+		hash_add(&l->hash, "", 1);
+	hash_add(&l->hash, text, size);
 	return profile_parse(p, p->files[p->file_count - 1], text, read_extended, l, err);
 }
 
@@ -156,18 +151,15 @@ static int profile_load_from(const char *name, const char *path, struct profile 
 			     struct error **err)
 {
 	_cleanup_(profile_free) struct profile *p = calloc(1, sizeof(*p));
-	_cleanup_(hash_freep) EVP_MD_CTX *hash = EVP_MD_CTX_new();
-	struct loading l = { .profile = p, .hash = hash };
-	uint8_t sum[EVP_MAX_MD_SIZE];
+	struct loading l = { .profile = p };
+	uint8_t sum[SHA256_LEN];
 
-	if (!p || !hash || !(p->name = strdup(name)) || !(p->path = strdup(path)))
+	if (!p || !(p->name = strdup(name)) || !(p->path = strdup(path)))
 		return error_no_memory(err);
-	if (EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	sha256_init(&l.hash);
 	if (profile_read_file(&l, path, err) < 0)
 		return -1;
-	if (EVP_DigestFinal_ex(hash, sum, NULL) != 1)
-		return error_set(err, ERR_SYSTEM, "cannot hash %s", path);
+	hash_end(&l.hash, sum);
 	sha256_to_hex(sum, p->sha256);
 	if (profile_complete(p, err) < 0)
 		return -1;
