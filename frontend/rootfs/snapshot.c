@@ -12,21 +12,21 @@
 #include "frontend/cli/interrupt.h"
 #include "lib/hash.h"
 #include "lib/hex_read.h"
+#include "lib/write_all.h"
 
 #define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
 #define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
-int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
+/* The recipe as text, which the key is the hash of; NULL if out of memory. */
+static char *base_text(const struct base_recipe *r)
 {
-	uint8_t sum[SHA256_LEN];
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
-	int done;
 
 	if (!f)
-		return -1;
+		return NULL;
 	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\n%s %s\nids %u %u\n", FORMAT,
 		r->engine, r->set->suite, r->set->arch, r->lock ? "lock" : "mirror",
 		r->lock ? r->lock : r->set->mirror, r->ids->first_uid, r->ids->first_gid);
@@ -41,13 +41,28 @@ int base_key(const struct base_recipe *r, char key[static 2 * SHA256_LEN + 1])
 	for (size_t i = 0; i < r->profile->optional_count; i++)
 		fprintf(f, "optional %s\n", r->profile->optional[i]);
 	fprintf(f, "policy\n%s\n", r->policy);
-	done = fclose(f);
-	if (done == 0) {
-		hash_of(text, size, sum);
-		sha256_to_hex(sum, key);
-	}
+	if (fclose(f) == 0)
+		return text;
 	free(text);
-	return done;
+	return NULL;
+}
+
+static void text_key(const char *text, char key[static 2 * SHA256_LEN + 1])
+{
+	uint8_t sum[SHA256_LEN];
+
+	hash_of(text, strlen(text), sum);
+	sha256_to_hex(sum, key);
+}
+
+int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 1])
+{
+	_cleanup_free_ char *text = base_text(recipe);
+
+	if (!text)
+		return -1;
+	text_key(text, key);
+	return 0;
 }
 
 static int wait_for_lock(int lock, struct progress *progress, struct error **err)
@@ -72,13 +87,15 @@ static int wait_for_lock(int lock, struct progress *progress, struct error **err
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err)
 {
-	_cleanup_free_ char *folder = cache_path(BASES_FOLDER, err);
+	_cleanup_free_ char *folder = cache_path(BASES_FOLDER, err), *text = NULL;
 	char name[sizeof(base->key) + 8];
 
 	if (!folder)
 		return -1;
-	if (base_key(recipe, base->key) < 0)
-		return error_set(err, ERR_SYSTEM, "cannot name a snapshot in the cache");
+	text = base_text(recipe);
+	if (!text)
+		return error_no_memory(err);
+	text_key(text, base->key);
 	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name, sizeof(name), ".%s.lock", base->key);
 	if (base->folder >= 0)
@@ -89,7 +106,9 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
 	if (wait_for_lock(base->lock, progress, err) < 0)
 		return -1;
-	/* The lock's mtime records the last use of the snapshot. */
+	/* The lock's text, for people, says what the snapshot was made of; it must not fail on a
+	 * full disk. Its mtime records the last use. */
+	(void)!(ftruncate(base->lock, 0) || pwrite_all(base->lock, text, strlen(text), 0));
 	futimens(base->lock, NULL);
 	return 0;
 }

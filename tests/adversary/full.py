@@ -46,14 +46,21 @@ def bases():
     return named(BASES, r"\w{64}")
 
 
+def recipe(base):
+    with open(f"{BASES}/.{base}.lock", encoding="utf-8") as file:
+        return f"{base}: {file.read()}"
+
+
 class Row:
     """words: the command line. status, says: how it ends on a full disk. made(): returns what must be
     unchanged after a failure and must change after success. prepare(): runs before each attempt. done: the
-    status with enough space. replaces: it frees as much space as it uses."""
+    status with enough space, shows: and what it then prints. replaces: it frees as much space as it
+    uses."""
 
-    def __init__(self, words, status, says, made, prepare, done=0, replaces=False):
+    def __init__(self, words, status, says, made, prepare, done=0, shows="", replaces=False):
         self.words, self.status, self.says, self.made, self.prepare = words, status, says, made, prepare
         self.done, self.replaces = done, replaces
+        self.shows = shows
         self.points = 3 if not LONG else 20 if replaces else 5
 
     def run(self):
@@ -85,7 +92,7 @@ def rows(server):
                       without_base),
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
                        lambda: os.path.lexists(f"{POINT}/clone"),
-                       with_base),
+                       with_base, shows="Cloned from a cached snapshot"),
         "a root image":
             Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
                             SPACE, "no space left", lambda: named(IMAGES, ".*"),
@@ -109,6 +116,8 @@ def makes(what, row):
     before, made = used(), row.made()
     outcome = row.run()
     wrong = [f"still runs: {line}" for line in processes_left()]
+    if row.shows not in outcome.out:
+        wrong += [f'the output lacks "{row.shows}"', *map(recipe, bases())]
     tap.report(outcome.status == row.done and row.made() != made and not wrong, what, outcome, *wrong)
     return before, used() - before
 

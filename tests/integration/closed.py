@@ -1,6 +1,7 @@
 """A rootfs is closed: no user of the host, not even its owner, can reach a setuid program in it, and yet
 every command works on it. --tree-mode 0755 opens it. A rootfs from an older version, which is open, works as
 before."""
+import hashlib
 import json
 import os
 import re
@@ -93,9 +94,16 @@ def modes(home, server):
 
 def snapshot(home):
     folder = f"{home.cache}/rootlet/bases"
+
+    def recipe(name):
+        with open(f"{folder}/.{name}.lock", encoding="utf-8") as file:
+            return file.read()
+
     names = [name for name in os.listdir(folder) if re.fullmatch(r"\w{64}", name)]
     tap.report(len(names) == 1 and stat.S_IMODE(os.lstat(f"{folder}/{names[0]}").st_mode) == 0o700,
-               "the snapshot in the cache is closed as well", names)
+               "the snapshot in the cache is closed as well", *map(recipe, names))
+    tap.report(all(hashlib.sha256(recipe(name).encode()).hexdigest() == name for name in names),
+               "a snapshot's name is the hash of its recipe, which its lock file has")
     tap.report(home.run("cache", "verify").status == 0, "cache verify finds the snapshot undamaged")
     return f"{folder}/{names[0]}"
 
