@@ -67,7 +67,7 @@ const struct policy_key policy_keys[] = {
 	  "/usr/share/keyrings/debian-archive-keyring.gpg", RULE(keyrings), valid_file,
 	  "keyring path", POLICY_PATHS, true },
 	{ "allow", "deny-packages", "", RULE(denied_packages), NULL, "package", POLICY_WORDS },
-	{ "allow", "engines", "debootstrap native", RULE(engines), valid_archive_word, "engine", POLICY_WORDS },
+	{ "allow", "engines", "debootstrap native pieces", RULE(engines), valid_archive_word, "engine", POLICY_WORDS },
 	{ "allow", "tree-modes", "0700", RULE(tree_modes), valid_mode, "rootfs mode", POLICY_WORDS },
 	{ "allow", "older-releases", "no", RULE(older_releases), NULL, NULL, POLICY_SWITCH },
 	{ "allow", "max-size", "16G", RULE(size_max), NULL, NULL, POLICY_SIZE },

@@ -29,6 +29,7 @@ static const struct call_list *const lists[PRIVILEGES_COUNT][LISTS_MAX + 1] = {
 	[PRIVILEGES_JAIL] = { &tool_list, &jail_list },
 	[PRIVILEGES_TOOL] = { &tool_list },
 	[PRIVILEGES_UNPACK] = { &worker_list, &unpack_list },
+	[PRIVILEGES_ASSEMBLER] = { &worker_list, &unpack_list, &assembler_list },
 	[PRIVILEGES_FETCH] = { &fetch_list },
 	[PRIVILEGES_READER] = { &worker_list, &reader_list },
 	[PRIVILEGES_COPIER] = { &worker_list, &copier_list },

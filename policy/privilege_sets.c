@@ -25,6 +25,11 @@ const struct privileges privilege_sets[PRIVILEGES_COUNT] = {
 	[PRIVILEGES_UNPACK] = { "unpacker",
 				CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID),
 				true, true, FILES_TREE },
+	/* SETFCAP: a published tree may have files with capabilities. */
+	[PRIVILEGES_ASSEMBLER] = { "assembler",
+				   CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
+					   CAP(SETFCAP),
+				   true, true, FILES_TREE },
 	/* FOWNER: to find out whether an owner is mapped (count.c). */
 	[PRIVILEGES_READER] = { "reader",
 				CAP(DAC_READ_SEARCH) | CAP(FOWNER),

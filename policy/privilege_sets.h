@@ -7,17 +7,18 @@
 #include <stdint.h>
 
 enum privilege_set {
-	PRIVILEGES_WAITER,  /* installed mode: started by the caller; waits for the others */
-	PRIVILEGES_AUDIT,   /* writes the audit log and waits for the jailer */
-	PRIVILEGES_JAILER,  /* starts jails, gives trees their names */
-	PRIVILEGES_PARSER,  /* reads what the front end sends */
-	PRIVILEGES_JAIL,    /* package code in the tree */
-	PRIVILEGES_TOOL,    /* host programs on package data */
-	PRIVILEGES_UNPACK,  /* rootlet-worker: unpacks packages into the tree */
-	PRIVILEGES_READER,  /* rootlet-worker: reads a tree, which it cannot change */
-	PRIVILEGES_COPIER,  /* rootlet-worker: copies a tree, which it cannot change */
-	PRIVILEGES_REMOVER, /* rootlet-worker: empties a tree, and can write to no file in it */
-	PRIVILEGES_FETCH,   /* the front end's: downloads and parses the downloads */
+	PRIVILEGES_WAITER,    /* installed mode: started by the caller; waits for the others */
+	PRIVILEGES_AUDIT,     /* writes the audit log and waits for the jailer */
+	PRIVILEGES_JAILER,    /* starts jails, gives trees their names */
+	PRIVILEGES_PARSER,    /* reads what the front end sends */
+	PRIVILEGES_JAIL,      /* package code in the tree */
+	PRIVILEGES_TOOL,      /* host programs on package data */
+	PRIVILEGES_UNPACK,    /* rootlet-worker: unpacks packages into the tree */
+	PRIVILEGES_ASSEMBLER, /* rootlet-worker: the same with the pieces of a published tree */
+	PRIVILEGES_READER,    /* rootlet-worker: reads a tree, which it cannot change */
+	PRIVILEGES_COPIER,    /* rootlet-worker: copies a tree, which it cannot change */
+	PRIVILEGES_REMOVER,   /* rootlet-worker: empties a tree, and can write to no file in it */
+	PRIVILEGES_FETCH,     /* the front end's: downloads and parses the downloads */
 	PRIVILEGES_COUNT,
 };
 

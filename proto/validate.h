@@ -49,8 +49,11 @@ bool valid_pocket(const char *s);
 /* "", or an http, https or file URL in printable ASCII without blanks: it becomes part of a key. */
 bool valid_mirror(const char *s);
 
-/* "native" or "debootstrap". */
+/* "native", "debootstrap" or "pieces". */
 bool valid_engine(const char *s);
+
+/* An extended attribute that a published tree may have. */
+bool valid_tree_attribute(const char *s);
 
 /* valid_account_name(), or "root". */
 bool valid_user_or_root(const char *s);

@@ -32,8 +32,8 @@ struct server {
 	int old;		   /* the rootfs that is being changed, locked, or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
 	uint32_t package_count;
-	bool native;	/* the engine */
-	uint32_t epoch; /* for a reproducible tree, in seconds since 1970; 0: none */
+	bool native, pieces; /* the engine; neither: debootstrap */
+	uint32_t epoch;	     /* for a reproducible tree, in seconds since 1970; 0: none */
 	struct stage verifier, unpacker;
 };
 

@@ -37,19 +37,20 @@ static int build_ask_worker(struct server *s, const struct stage *stage,
 
 /* Starts the workers that receive the packages for S's tree. The second descriptor is the keyring.
  */
-static int build_begin(struct server *s, const struct request *request, bool native,
+static int build_begin(struct server *s, const struct request *request, const char *engine,
 		       struct error **err)
 {
 	const struct request keyring = { .task = request->task, .fds = request->fds + 1 };
 	const struct jail_spec unpack = {
 		.kind = JAIL_WORK,
 		.worker = "unpack",
-		.set = PRIVILEGES_UNPACK,
+		.set = strcmp(engine, "pieces") == 0 ? PRIVILEGES_ASSEMBLER : PRIVILEGES_UNPACK,
 		.root = s->tree,
 	};
 
 	s->package_count = 0;
-	s->native = native;
+	s->native = strcmp(engine, "native") == 0;
+	s->pieces = strcmp(engine, "pieces") == 0;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
 	    build_ask_worker(s, &s->verifier, &keyring, 1, err) < 0 ||
 	    stage_start(s, &s->unpacker, unpack, err) < 0 ||
@@ -66,8 +67,7 @@ int handle_begin(struct server *s, struct request *request, struct error **err)
 	if (staging_make(s, request->fds[0], t->begin.name, err) < 0)
 		return -1;
 	s->epoch = t->begin.epoch;
-	return abandon_failed(s,
-			      build_begin(s, request, strcmp(t->begin.engine, "native") == 0, err));
+	return abandon_failed(s, build_begin(s, request, t->begin.engine, err));
 }
 
 /* Fills S's tree with a copy of the rootfs OLD, which stays locked until the build ends. */
@@ -95,7 +95,7 @@ int handle_change(struct server *s, struct request *request, struct error **err)
 	s->epoch = 0;
 	if (build_copy(s, steal_fd(&old), err) < 0)
 		return abandon_failed(s, -1);
-	return abandon_failed(s, build_begin(s, request, true, err));
+	return abandon_failed(s, build_begin(s, request, "native", err));
 }
 
 int handle_release(struct server *s, struct request *request, struct error **err)
@@ -112,7 +112,7 @@ int handle_package(struct server *s, struct request *request, struct error **err
 {
 	int r = build_ask_worker(s, &s->verifier, request, 1, err);
 
-	if (r == 0 && s->native)
+	if (r == 0 && (s->native || s->pieces))
 		r = build_ask_worker(s, &s->unpacker, request, 1, err);
 	s->package_count += r == 0;
 	return abandon_failed(s, r);
@@ -151,7 +151,9 @@ static int make_null(int tree, struct error **err)
 
 int handle_bootstrap(struct server *s, struct request *request, struct error **err)
 {
-	if ((!s->native && build_ask_worker(s, &s->verifier, request, 0, err) < 0) ||
+	bool debootstrap = !s->native && !s->pieces;
+
+	if ((debootstrap && build_ask_worker(s, &s->verifier, request, 0, err) < 0) ||
 	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0) {
 		staging_abandon(s);
 		return -1;
@@ -159,7 +161,7 @@ int handle_bootstrap(struct server *s, struct request *request, struct error **e
 	/* End our own processes before the tree's programs run, which could reach them. */
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
-	if (configure_tree(s, err) < 0 || make_null(s->tree, err) < 0) {
+	if ((!s->pieces && configure_tree(s, err) < 0) || make_null(s->tree, err) < 0) {
 		staging_abandon(s);
 		return -1;
 	}

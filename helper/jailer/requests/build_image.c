@@ -35,6 +35,11 @@ static const struct image_format {
 	  "  echo sif \"<$i>\" ctime @$SOURCE_DATE_EPOCH\n"
 	  "done | debugfs -w -f - " IMAGE " >/dev/null 2>&1\n",
 	  true },
+	/* For `rootlet publish`, which makes an archive of its own from it. */
+	{ "tar", "tar", "tar",
+	  "tar --create --file=" IMAGE " --directory=/staging --sort=name --format=pax "
+	  "--numeric-owner --xattrs --xattrs-include=\\* .",
+	  false },
 	/* Not compressed: an emulated guest then reads it at no cost. */
 	{ "squashfs", "mksquashfs", "squashfs-tools",
 	  "mksquashfs /staging " IMAGE

@@ -4,6 +4,7 @@
 #include <nettle/md5.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "lib/beneath.h"
 #include "lib/write_all.h"
@@ -56,6 +57,15 @@ static int extract_fail(const struct extraction *x, const char *path, struct err
 {
 	return error_errno(err, ERR_SYSTEM, "package %s: cannot unpack \"%.200s\"", x->deb->name,
 			   path);
+}
+
+/* PLACE exists already. */
+static int extract_exists(struct extraction *x, const char *place, struct error **err)
+{
+	if (x->piece)
+		return malformed(x, place, "is in another piece as well", err);
+	x->leave_to_dpkg = true;
+	return 0;
 }
 
 /* NAME without "./" and a trailing slash ("." for the root). NULL if any component is not a plain
@@ -159,6 +169,24 @@ static int extract_set_attributes(int fd, struct archive_entry *entry)
 	return futimens(fd, times);
 }
 
+/* Of a piece: what a tree may have besides its modes. */
+static int extract_extended(struct extraction *x, int fd, struct archive_entry *entry,
+			    const char *place, struct error **err)
+{
+	const char *name;
+	const void *value;
+	size_t size;
+
+	archive_entry_xattr_reset(entry);
+	while (x->piece && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+		if (!valid_tree_attribute(name))
+			return malformed(x, place, "has an unexpected extended attribute", err);
+		if (fsetxattr(fd, name, value, size, 0) < 0)
+			return extract_fail(x, place, err);
+	}
+	return 0;
+}
+
 static int extract_folder(struct extraction *x, struct archive_entry *entry, const char *place,
 			  struct error **err)
 {
@@ -177,7 +205,7 @@ static int extract_folder(struct extraction *x, struct archive_entry *entry, con
 	fd = openat(x->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || extract_set_attributes(fd, entry) < 0)
 		return extract_fail(x, place, err);
-	return 0;
+	return extract_extended(x, fd, entry, place, err);
 }
 
 static int extract_symlink(struct extraction *x, struct archive_entry *entry, const char *place,
@@ -191,10 +219,9 @@ static int extract_symlink(struct extraction *x, struct archive_entry *entry, co
 		return malformed(x, place, "is a symlink to nowhere", err);
 	if (open_parent(x, place, &name, err) < 0)
 		return -1;
-	if (symlinkat(target, x->parent_fd, name) < 0) {
-		x->leave_to_dpkg = errno == EEXIST;
-		return errno == EEXIST ? 0 : extract_fail(x, place, err);
-	}
+	if (symlinkat(target, x->parent_fd, name) < 0)
+		return errno == EEXIST ? extract_exists(x, place, err)
+				       : extract_fail(x, place, err);
 	if (fchownat(x->parent_fd, name, (uid_t)archive_entry_uid(entry),
 		     (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0 ||
 	    utimensat(x->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
@@ -228,10 +255,9 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	if (slash)
 		target[slash - target] = '\0';
 	folder = tree_open_beneath(x->layout->tree, slash ? target : ".", O_PATH | O_DIRECTORY, 0);
-	if (folder < 0 || linkat(folder, slash ? slash + 1 : target, x->parent_fd, name, 0) < 0) {
-		x->leave_to_dpkg = errno == EEXIST;
-		return errno == EEXIST ? 0 : extract_fail(x, place, err);
-	}
+	if (folder < 0 || linkat(folder, slash ? slash + 1 : target, x->parent_fd, name, 0) < 0)
+		return errno == EEXIST ? extract_exists(x, place, err)
+				       : extract_fail(x, place, err);
 	return 0;
 }
 
@@ -286,15 +312,15 @@ static int extract_file(struct extraction *x, struct archive_entry *entry, const
 	if (open_parent(x, place, &name, err) < 0)
 		return -1;
 	fd = openat(x->parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == EEXIST) {
-		x->leave_to_dpkg = true;
-		return 0;
-	}
+	if (fd < 0 && errno == EEXIST)
+		return extract_exists(x, path, err);
 	if (fd < 0)
 		return extract_fail(x, path, err);
 	if (extract_write_file(x, path, fd, err) < 0)
 		return -1;
-	return extract_set_attributes(fd, entry) < 0 ? extract_fail(x, path, err) : 0;
+	if (extract_set_attributes(fd, entry) < 0)
+		return extract_fail(x, path, err);
+	return extract_extended(x, fd, entry, path, err);
 }
 
 static int extract_remember(struct extraction *x, const char *path, struct error **err)
@@ -325,7 +351,8 @@ static int extract_check_owner(struct extraction *x, struct archive_entry *entry
 	if (archive_entry_uid(entry) < 0 || archive_entry_uid(entry) > ID_MAX ||
 	    archive_entry_gid(entry) < 0 || archive_entry_gid(entry) > ID_MAX)
 		return malformed(x, path, "has an owner outside of the range", err);
-	x->leave_to_dpkg = x->leave_to_dpkg || !owner_is_known(entry);
+	if (!x->piece && !owner_is_known(entry))
+		x->leave_to_dpkg = true;
 	return 0;
 }
 
@@ -373,6 +400,11 @@ static int extract_plain(struct extraction *x, struct archive_entry *entry, cons
 	}
 }
 
+static int extract_root(const struct extraction *x, struct archive_entry *entry, struct error **err)
+{
+	return extract_set_attributes(x->layout->tree, entry) < 0 ? extract_fail(x, ".", err) : 0;
+}
+
 static int extract_entry(struct extraction *x, struct archive_entry *entry, struct error **err)
 {
 	const char *name = archive_entry_pathname(entry);
@@ -383,7 +415,7 @@ static int extract_entry(struct extraction *x, struct archive_entry *entry, stru
 	if (extract_check_owner(x, entry, path, err) < 0 || extract_remember(x, path, err) < 0)
 		return -1;
 	if (strcmp(path, ".") == 0)
-		return 0;
+		return x->piece && x->first ? extract_root(x, entry, err) : 0;
 	return extract_plain(x, entry, path, err);
 }
 

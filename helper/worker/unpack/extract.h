@@ -20,6 +20,7 @@ struct extraction {
 	struct deb *deb;
 	const char *conffiles; /* the control file of that name, or NULL */
 	bool first;	       /* set the mode and owner of directories that exist already, too */
+	bool piece;	       /* of a finished tree: no file may exist already */
 	bool sums;	       /* write the package's md5sums */
 	FILE *list, *md5sums;  /* as in dpkg's database; memory streams of the function's caller */
 	/* Set if dpkg itself has to unpack the package: another one has a file of the same name, or

@@ -225,6 +225,29 @@ static bool for_dpkg(const struct control_files *c, enum unpack_way way)
 	       (conffiles && strchr(conffiles->data, ' '));
 }
 
+static int unpack_piece(const struct layout *l, struct deb *d, bool first, struct error **err)
+{
+	_cleanup_free_ char *list = NULL;
+	size_t list_size;
+	struct extraction x = {
+		.layout = l,
+		.deb = d,
+		.first = first,
+		.piece = true,
+		.list = open_memstream(&list, &list_size),
+	};
+	int r = -1;
+
+	if (!x.list)
+		return error_no_memory(err);
+	if (deb_member(d, "data.tar", err) == 0)
+		r = extract(&x, err);
+	fclose(x.list);
+	if (r < 0)
+		return -1;
+	return first ? PACKAGE_KEPT : PACKAGE_UNPACKED;
+}
+
 static int unpack_open(const struct layout *l, struct deb *d, bool first, enum unpack_way way,
 		       struct error **err)
 {
@@ -236,6 +259,8 @@ static int unpack_open(const struct layout *l, struct deb *d, bool first, enum u
 	control = package_read_control(d, &c, err);
 	if (!control)
 		return -1;
+	if (way == UNPACK_PIECE)
+		return unpack_piece(l, d, first, err);
 	if (package_write_file(l->work, d->name, control->data, control->size, 0644, err) < 0)
 		return -1;
 	if (for_dpkg(&c, way))

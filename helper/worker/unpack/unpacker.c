@@ -29,6 +29,7 @@ struct unpacker {
 	struct layout layout;
 	bool native; /* the engine; debootstrap's only needs filters applied */
 	bool change; /* the tree has packages already: dpkg unpacks the new ones */
+	enum unpack_way way;
 	struct worker workers[WORKERS_MAX];
 	size_t worker_count;
 	struct unpack_plan plan;
@@ -218,9 +219,14 @@ static int unpacker_begin(struct unpacker *u, const struct task *t, struct error
 
 	if (unpacker_open_tree(l, err) < 0)
 		return -1;
+	memcpy(l->arch, t->begin.arch, sizeof(l->arch));
+	if (strcmp(t->begin.engine, "pieces") == 0) {
+		u->way = UNPACK_PIECE;
+		return unpacker_make_work(l, err) < 0 ? -1 : start_workers(u, err);
+	}
 	l->merged = is_merged(t->begin.suite);
 	l->filters = t->begin.filters;
-	memcpy(l->arch, t->begin.arch, sizeof(l->arch));
+	u->way = UNPACK;
 	u->native = strcmp(t->begin.engine, "native") == 0;
 	if (!u->native)
 		return write_filters(u, err);
@@ -235,6 +241,7 @@ static int unpacker_change(struct unpacker *u, const struct task *t, struct erro
 	struct layout *l = &u->layout;
 
 	u->native = u->change = true;
+	u->way = LEAVE_TO_DPKG;
 	u->plan.removed = t->change.removed;
 	memcpy(l->arch, t->change.arch, sizeof(l->arch));
 	if (unpacker_open_tree(l, err) < 0 || unpacker_make_work(l, err) < 0)
@@ -282,9 +289,31 @@ static int unpacker_take_package(struct unpacker *u, const struct task *t, int f
 	_cleanup_close_ int copy = p ? copy_package(u, t, fd, err) : -1;
 	bool first = u->plan.count == 1 && !u->change;
 
-	if (copy < 0 || give(u, p, copy, first, u->change ? LEAVE_TO_DPKG : UNPACK, err) < 0)
+	if (copy < 0 || give(u, p, copy, first, u->way, err) < 0)
 		return -1;
 	return first ? wait_for_workers(u, true, err) : 0;
+}
+
+/* Writing files into directories changed their times. */
+static int unpacker_finish_pieces(struct unpacker *u, struct error **err)
+{
+	struct unpacked_package *first = u->plan.packages;
+	char file[COPY_NAME_SIZE];
+	_cleanup_close_ int copy = -1;
+
+	if (u->plan.count == 0)
+		return error_set(err, ERR_REFUSED, "no piece of the tree has been sent");
+	if (wait_for_workers(u, true, err) < 0)
+		return -1;
+	name_copy(first->name, file);
+	copy = open_copy(u, file, O_RDONLY, err);
+	if (copy < 0)
+		return -1;
+	if (unlinkat(u->layout.work, file, 0) < 0 ||
+	    unlinkat(u->layout.tree, WORK, AT_REMOVEDIR) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot remove /" WORK);
+	return give(u, first, copy, true, UNPACK_PIECE, err) < 0 ? -1
+								 : wait_for_workers(u, true, err);
 }
 
 /* For a package that dpkg itself needs and that has a preinst: its files come first, because
@@ -359,6 +388,8 @@ static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struc
 	case OP_PACKAGE:
 		return unpacker_take_package(u, t, fd, err);
 	case OP_BOOTSTRAP:
+		if (u->way == UNPACK_PIECE)
+			return unpacker_finish_pieces(u, err);
 		if (u->native)
 			return unpacker_finish(u, err);
 		return unpacker_sweep(&u->layout.filters, u->layout.tree,
