@@ -5,13 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "frontend/archive/archive_reader.h"
 #include "frontend/archive/fetch_message.h"
 #include "frontend/archive/fetch_process.h"
-#include "lib/write_all.h"
 
 bool decompress_support(struct archive *a)
 {
@@ -103,15 +101,6 @@ struct decompress_work {
 	size_t most;
 };
 
-static int write_sealed(const char *data, size_t size, struct error **err)
-{
-	_cleanup_close_ int fd = memfd_create("decompressed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || write_all(fd, data, size) < 0 || fcntl(fd, F_ADD_SEALS, FETCH_SEALS) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot decompress");
-	return steal_fd(&fd);
-}
-
 /* Gets the file with its only request; shares the file's offset with the process that opened it. */
 static int decompress_serve(int channel, void *context)
 {
@@ -125,7 +114,7 @@ static int decompress_serve(int channel, void *context)
 	if (fetch_message_receive(channel, &request, &from, NULL) <= 0)
 		return 1;
 	data = decompress_here(from, work->most, &size, &err);
-	to = data ? write_sealed(data, size, &err) : -1;
+	to = data ? fetch_write_sealed("the decompressed file", data, size, &err) : -1;
 	free(data);
 	fetch_message_set_error(&result, to < 0, err);
 	return fetch_message_send(channel, &result, to, NULL) < 0;

@@ -2,9 +2,11 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "frontend/cli/text.h"
+#include "lib/write_all.h"
 
 const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
 
@@ -32,6 +34,7 @@ static const struct message_layout {
 	[FETCH_DEB] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_CHOOSE] = { SIZE_OF(choose), { { 0 } } },
 	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_FILE] = { SIZE_OF(file), { TEXT(file.path) } },
 	[FETCH_PROGRAMS] = { SIZE_OF(programs), { { 0 } } },
 	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_UNPACK] = { SIZE_OF(package_number), { { 0 } } },
@@ -71,6 +74,15 @@ bool fetch_is_sealed(int fd, size_t most)
 
 	return seals >= 0 && (seals & FETCH_SEALS) == FETCH_SEALS && fstat(fd, &st) == 0 &&
 	       S_ISREG(st.st_mode) && (uint64_t)st.st_size <= most;
+}
+
+int fetch_write_sealed(const char *name, const void *data, size_t size, struct error **err)
+{
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || write_all(fd, data, size) < 0 || fcntl(fd, F_ADD_SEALS, FETCH_SEALS) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot store %s", name);
+	return steal_fd(&fd);
 }
 
 char *fetch_read_sealed(int fd, size_t *size, struct error **err)

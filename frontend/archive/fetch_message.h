@@ -22,6 +22,7 @@ extern const char *const fetch_pockets[FETCH_POCKETS]; /* "", "updates", "securi
 #define FETCH_WORD_SIZE 1024
 #define FETCH_TEXT_SIZE 3072 /* a message fits in an atomic pipe write: PIPE_BUF */
 #define FETCH_WORD (SUITE_MAX + 1)
+#define SIGNED_FILE_MAX ((size_t)64 << 20) /* of a FETCH_FILE */
 #define FETCH_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 enum fetch_kind {
@@ -34,6 +35,7 @@ enum fetch_kind {
 	FETCH_CHOOSE,	/* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
 	FETCH_DOWNLOAD, /* all chosen packages: FETCH_ARRIVED for each */
 	FETCH_UNPACK,	/* the files of one package into the tree directory */
+	FETCH_FILE,	/* a file that the main pocket's release file lists, into the cache */
 	FETCH_PROGRAMS, /* makes the list of the release's programs: fetch_programs.h */
 	FETCH_DECOMPRESS, /* the attached file: decompress.h */
 	FETCH_ADDRESSES,  /* the reply to FETCH_RESOLVE */
@@ -75,6 +77,9 @@ struct fetch_message {
 			uint32_t base; /* enum package_base; a rootfs's status file is attached */
 			uint32_t pockets; /* one bit for each of fetch_pockets to choose from */
 		} choose;
+		struct {
+			char path[FETCH_LABEL_SIZE];
+		} file;
 		struct {
 			uint8_t key[SHA256_LEN];
 		} programs;
@@ -140,6 +145,10 @@ bool fetch_is_sealed(int fd, size_t most);
 /* Reads all SIZE bytes of a sealed file, and adds a null byte. The caller frees them; NULL with ERR
  * set. */
 char *fetch_read_sealed(int fd, size_t *size, struct error **err);
+
+/* Writes DATA to a sealed memory file NAME, and returns its descriptor, at its end. -1 with ERR
+ * set. */
+int fetch_write_sealed(const char *name, const void *data, size_t size, struct error **err);
 
 /* Sends FD (-1: none) with the message; the caller still closes it. Returns 0, or -1 with ERR set:
  * ERR_INTERRUPTED if the peer has gone. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/archive/cache.h"
+#include "frontend/archive/fetch_files.h"
 #include "frontend/archive/index_reader.h"
 #include "frontend/archive/kept_file.h"
 #include "frontend/archive/program_index.h"
@@ -56,25 +57,6 @@ static const char *find_contents(const struct release *release, const char *base
 	return NULL;
 }
 
-/* By hash if the mirror supports it, as for package lists. DIRECTORY is that of the index. */
-static int contents_urls(const struct fetch_work *w, const char *directory, const char *file,
-			 const struct release_file *packed, struct download *d, struct error **err)
-{
-	const struct work_pocket *pocket = &w->pockets[0];
-	_cleanup_free_ char *plain = NULL, *hashed = NULL;
-	char hex[2 * SHA256_LEN + 1];
-	size_t at = 0;
-
-	sha256_to_hex(packed->sha256, hex);
-	if (asprintf(&plain, "dists/%s/%s%s", w->origin->suite, directory, file) < 0 ||
-	    asprintf(&hashed, "dists/%s/%sby-hash/SHA256/%s", w->origin->suite, directory, hex) < 0)
-		return error_no_memory(err);
-	if (pocket->release->by_hash && !(d->urls[at++] = download_url(pocket->mirror, hashed)))
-		return error_no_memory(err);
-	d->urls[at] = download_url(pocket->mirror, plain);
-	return d->urls[at] ? 0 : error_no_memory(err);
-}
-
 /* Plans the download of Contents-ARCH in DIRECTORY ("main/", or "" for all components), if the
  * release file signs it. */
 static int plan_contents(const struct fetch_work *w, const char *directory, const char *arch,
@@ -103,7 +85,7 @@ static int plan_contents(const struct fetch_work *w, const char *directory, cons
 				.size = plan->packed.size };
 	plans->count++;
 	plans->downloads.count++;
-	return contents_urls(w, directory, file, &plan->packed, d, err);
+	return signed_file_urls(w, directory, file, &plan->packed, d, err);
 }
 
 /* Debian has an index for each component and architecture, and one for packages of all

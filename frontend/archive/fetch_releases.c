@@ -4,12 +4,9 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "lib/error_wrap.h"
 #include "lib/signature.h"
-#include "lib/write_all.h"
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 
@@ -44,17 +41,6 @@ static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct
 	return d->urls[0] ? 0 : error_no_memory(err);
 }
 
-/* Puts a downloaded file into a sealed memfd for both processes. */
-static int fetch_releases_seal(const struct download *d, struct error **err)
-{
-	_cleanup_close_ int fd = memfd_create("InRelease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || write_all(fd, d->data, d->length) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, FETCH_SEALS) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot store %s", d->what);
-	return steal_fd(&fd);
-}
-
 static int tell_release(struct fetch_work *w, uint32_t number, const struct download *d,
 			struct error **err)
 {
@@ -62,7 +48,8 @@ static int tell_release(struct fetch_work *w, uint32_t number, const struct down
 	struct fetch_message message = { .kind = FETCH_RELEASE };
 
 	closep(&pocket->inrelease);
-	pocket->inrelease = d->missing ? -1 : fetch_releases_seal(d, err);
+	pocket->inrelease =
+		d->missing ? -1 : fetch_write_sealed("InRelease", d->data, d->length, err);
 	if (!d->missing && pocket->inrelease < 0)
 		return -1;
 	pocket->url = d->url;

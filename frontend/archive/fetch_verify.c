@@ -168,12 +168,14 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 
 int fetch_verified_releases(struct fetch *f, struct error **err)
 {
+	const uint32_t count = f->origin->published ? 1 : FETCH_POCKETS;
+
 	f->set->pockets = calloc(FETCH_POCKETS, sizeof(*f->set->pockets));
 	if (!f->set->pockets)
 		return error_no_memory(err);
-	if (ask_for_releases(f, (1 << FETCH_POCKETS) - 1, err) < 0)
+	if (ask_for_releases(f, (UINT32_C(1) << count) - 1, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		char name[2 * FETCH_WORD];
 
 		name_release(f, i, name);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/archive/cache.h"
+#include "frontend/archive/fetch_files.h"
 #include "frontend/archive/fetch_packages.h"
 #include "frontend/archive/fetch_programs.h"
 #include "frontend/archive/fetch_releases.h"
@@ -104,6 +105,8 @@ static int fetch_work_serve(struct fetch_work *w, const struct fetch_message *m,
 		return work_choose(w, m, *fd, err);
 	case FETCH_DOWNLOAD:
 		return work_download(w, err);
+	case FETCH_FILE:
+		return work_file(w, m->file.path, err);
 	case FETCH_PROGRAMS:
 		return work_programs(w, m->programs.key, err);
 	case FETCH_UNPACK:

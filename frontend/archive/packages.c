@@ -17,6 +17,10 @@
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
 #include "lib/error_wrap.h"
+#include "lib/hash.h"
+#include "lib/read_all.h"
+#include "lib/release_text.h"
+#include "lib/signature.h"
 
 #define KEEP_PACKAGES (90 * 24 * 60 * 60) /* seconds since the last use */
 #define KEEP_INDEXES (14 * 24 * 60 * 60)
@@ -347,6 +351,54 @@ int packages_download(struct fetch *f,
 	cache_prune(f->indexes, KEEP_INDEXES);
 	cache_prune(f->kept, KEEP_INDEXES);
 	return 0;
+}
+
+/* What the release file, which the helper has verified, says about PATH. */
+static int find_signed_file(const struct fetch *f, const char *path,
+			    uint8_t sha256[static SHA256_LEN], struct error **err)
+{
+	size_t size, signature_size;
+	_cleanup_free_ char *data = fetch_read_sealed(f->numbered[0]->inrelease, &size, err);
+	_cleanup_free_ char *text = data ? malloc(size + 2) : NULL;
+	const char *signature;
+	uint64_t bytes;
+
+	if (!data)
+		return -1;
+	if (!text)
+		return error_no_memory(err);
+	if (signature_split(data, size, text, &signature, &signature_size) &&
+	    release_text_find(text, path, sha256, &bytes) && bytes <= SIGNED_FILE_MAX)
+		return 0;
+	return error_set(err, ERR_MISSING, "the release file of %s lists no %s", f->set->suite,
+			 path);
+}
+
+char *packages_file(struct fetch *f, const char *path, size_t *size, struct error **err)
+{
+	struct fetch_message request = { .kind = FETCH_FILE };
+	uint8_t wanted[SHA256_LEN], sum[SHA256_LEN];
+	_cleanup_free_ char *place = NULL, *data = NULL;
+	_cleanup_close_ int fd = -1;
+
+	snprintf(request.file.path, sizeof(request.file.path), "%s", path);
+	if (find_signed_file(f, path, wanted, err) < 0 || fetch_ask(f, &request, err) < 0)
+		return NULL;
+	place = cache_file(f->indexes, wanted, err);
+	if (!place)
+		return NULL;
+	fd = open(place, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	data = fd < 0 ? NULL : read_all(fd, SIGNED_FILE_MAX, size);
+	if (!data) {
+		error_errno(err, ERR_SYSTEM, "cannot read %s", place);
+		return NULL;
+	}
+	hash_of(data, *size, sum);
+	if (memcmp(sum, wanted, SHA256_LEN) == 0)
+		return STEAL_PTR(data);
+	error_set(err, ERR_TRUST, "%s of %s: hash differs from the signed one", path,
+		  f->set->suite);
+	return NULL;
 }
 
 /* The file's time says when it was last known to be current. */

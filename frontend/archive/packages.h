@@ -30,6 +30,10 @@ int packages_download(struct fetch *fetch,
 		      int (*done)(const struct package *package, void *context, struct error **err),
 		      void *context, struct error **err);
 
+/* Reads the file PATH that the release file lists, "lock.json" for one. The caller frees it. Call
+ * it after packages_open(). ERR_MISSING if it is not listed. */
+char *packages_file(struct fetch *fetch, const char *path, size_t *size, struct error **err);
+
 /* Makes the list of the release's programs in the cache, unless there is a current one, and sets
  * INDEX, whose text the caller frees. Call it after packages_open(). ERR_MISSING if the release
  * file signs no Contents index. */

@@ -325,7 +325,7 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 	_cleanup_(origin_free) struct origin *origin = calloc(1, sizeof(*origin));
 	const char *suite = source->suite ? source->suite : suites[0];
 	struct source asked = *source;
-	const struct distribution *distribution = distribution_of(suite);
+	const struct distribution *distribution = source->published ? NULL : distribution_of(suite);
 
 	asked.suite = suite;
 	if (plan_check(&asked, distribution, err) < 0)
@@ -338,6 +338,7 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 	    plan_keyring(origin, source, distribution, err) < 0 ||
 	    plan_components(origin, source, distribution, err) < 0)
 		return -1;
+	origin->published = source->published;
 	*out = STEAL_PTR(origin);
 	return 0;
 }

@@ -17,6 +17,7 @@ struct source {
 	const char *const *components; /* NULL-terminated or NULL */
 	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
 	bool allow_older;	       /* accept release files older than ones seen before */
+	bool published;		       /* a published rootfs named SUITE: it has no pockets */
 };
 
 /* The result. Mirrors are http://, https:// or file:// URLs without a trailing slash. */
@@ -27,6 +28,7 @@ struct origin {
 	char *security[SOURCE_POCKET_MIRRORS]; /* tried in this order; NULL: no more */
 	char *keyring;
 	char **components; /* NULL-terminated */
+	bool published;
 };
 
 /* Known releases, NULL-terminated, and the distribution of one (NULL if unknown). */

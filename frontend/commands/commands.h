@@ -11,3 +11,4 @@ extern const struct command shell_command, chroot_command, run_command, fstests_
 extern const struct command runs_command, profiles_command, cache_command, doctor_command;
 extern const struct command policy_command, audit_command, mcp_command, deps_command, lock_command;
 extern const struct command export_command;
+extern const struct command publish_command;

@@ -21,10 +21,12 @@
 #include "frontend/commands/commands.h"
 #include "frontend/commands/dry_run.h"
 #include "frontend/commands/source_line.h"
+#include "frontend/commands/vm_line.h"
 #include "frontend/rootfs/lock.h"
 #include "frontend/rootfs/name_claim.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
+#include "frontend/rootfs/publication.h"
 #include "frontend/rootfs/store.h"
 #include "lib/error_wrap.h"
 #include "proto/validate.h"
@@ -40,6 +42,9 @@ enum {
 	OPTION_FRESH,
 	OPTION_DRY_RUN,
 	OPTION_LOCK,
+	OPTION_FROM,
+	OPTION_PUBLISHED,
+	OPTION_GENERATION,
 };
 
 static const struct option_row create_rows[] = {
@@ -57,6 +62,12 @@ static const struct option_row create_rows[] = {
 	  "make the rootfs that rootlet lock wrote FILE of, exactly; its release, profile, "
 	  "packages "
 	  "and engine come from FILE" },
+	{ "--from", "URL", OPTION_FROM,
+	  "make the rootfs that rootlet publish wrote to URL, or to a directory; needs --keyring" },
+	{ "--published", "NAME", OPTION_PUBLISHED,
+	  "with --from: name it was published under (default: the name of the new rootfs)" },
+	{ "--generation", "N", OPTION_GENERATION,
+	  "with --from: generation N instead of the newest" },
 	{ "--force", NULL, OPTION_FORCE,
 	  "replace an existing rootfs, once the new one is complete" },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
@@ -81,6 +92,7 @@ static const struct option_row create_rows[] = {
 struct create {
 	const char *name, *path, *profile_name, *engine;
 	const char *lock_file; /* NULL: none */
+	const char *from;      /* URL of a published rootfs; NULL: none */
 	struct source source;
 	char **components; /* NULL-terminated; NULL: the default */
 	char *includes;
@@ -90,7 +102,8 @@ struct create {
 	char *parent, *base;
 	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
 	struct name_claim claim;
-	struct manifest *lock;		/* NULL: none */
+	char *published;		/* its name, with the generation if one was asked for */
+	struct manifest *lock;		/* of --lock, or of the published rootfs; NULL: none */
 	struct profile locked, *loaded; /* of the lock, whose texts it borrows; else of a file */
 	const struct profile *profile;	/* one of them */
 	struct progress *progress;
@@ -114,6 +127,7 @@ static void create_clear(struct create *c)
 	name_claim_drop(&c->claim);
 	profile_free(&c->loaded);
 	manifest_free(&c->lock);
+	free(c->published);
 	closep(&c->old);
 	closep(&c->parent_fd);
 	free(c->parent);
@@ -146,6 +160,7 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->profile_name = line_value(line, OPTION_PROFILE);
 	c->engine = line_value(line, OPTION_ENGINE);
 	c->lock_file = line_value(line, OPTION_LOCK);
+	c->from = line_value(line, OPTION_FROM);
 	c->source = (struct source){
 		.suite = line_value(line, OPTION_RELEASE),
 		.arch = line_value(line, OPTION_ARCH),
@@ -181,30 +196,26 @@ static int choose_mirror(struct create *c, struct error **err)
 	return 0;
 }
 
-/* What the options say that a lock replaces. */
-static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
+/* Options that do not go with OPTION, which says the same. */
+static int check_replaced(const struct parsed_line *line, int option, const int *replaced,
+			  size_t count, struct error **err)
 {
-	static const int replaced[] = { OPTION_RELEASE, OPTION_ARCH,   OPTION_PROFILE,
-					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS };
-	const struct manifest *lock;
-
-	if (!c->lock_file)
-		return 0;
-	for (size_t i = 0; i < sizeof(replaced) / sizeof(*replaced); i++)
+	for (size_t i = 0; i < count; i++)
 		if (line_has(line, replaced[i]))
-			return error_set(err, ERR_INPUT, "--lock and %s contradict each other",
+			return error_set(err, ERR_INPUT, "%s and %s contradict each other",
+					 option_row_coded(line->command, option)->name,
 					 option_row_coded(line->command, replaced[i])->name);
-	if (lock_read(c->lock_file, &c->lock, err) < 0)
-		return -1;
-	lock = c->lock;
-	c->profile_name = lock->profile;
-	c->engine = lock->engine;
-	c->source.suite = lock->suite;
-	c->source.arch = lock->arch;
-	c->source.components = (const char *const *)lock->components;
+	return 0;
+}
+
+/* What the lock, read from PATH, says of its profile. */
+static void use_lock_profile(struct create *c, const char *path)
+{
+	const struct manifest *lock = c->lock;
+
 	c->locked = (struct profile){
 		.name = lock->profile,
-		.path = (char *)(uintptr_t)c->lock_file,
+		.path = (char *)(uintptr_t)path,
 		.packages = lock->requested,
 		.optional = lock->optional,
 		.filters = lock->filters,
@@ -216,7 +227,67 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	};
 	snprintf(c->locked.sha256, sizeof(c->locked.sha256), "%s", lock->profile_sha256);
 	c->profile = &c->locked;
+	c->profile_name = lock->profile;
+}
+
+static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
+{
+	static const int replaced[] = { OPTION_RELEASE, OPTION_ARCH,   OPTION_PROFILE,
+					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS };
+	const struct manifest *lock;
+
+	if (!c->lock_file)
+		return 0;
+	if (check_replaced(line, OPTION_LOCK, replaced, sizeof(replaced) / sizeof(*replaced), err) <
+		    0 ||
+	    lock_read(c->lock_file, &c->lock, err) < 0)
+		return -1;
+	lock = c->lock;
+	c->engine = lock->engine;
+	c->source.suite = lock->suite;
+	c->source.arch = lock->arch;
+	c->source.components = (const char *const *)lock->components;
+	use_lock_profile(c, c->lock_file);
 	return choose_mirror(c, err);
+}
+
+/* A published rootfs is an archive of its own, in which the name takes the place of the release. */
+static int read_from(struct create *c, const struct parsed_line *line, struct error **err)
+{
+	static const int replaced[] = { OPTION_RELEASE,	  OPTION_PROFILE, OPTION_INCLUDE,
+					OPTION_ENGINE,	  OPTION_MIRROR,  OPTION_LOCK,
+					OPTION_COMPONENTS };
+	static const char *const components[] = { PUBLISHED_COMPONENT, NULL };
+	const char *name = line_value(line, OPTION_PUBLISHED);
+	unsigned generation = 0;
+
+	if (!c->from) {
+		if (name || line_has(line, OPTION_GENERATION))
+			return error_set(err, ERR_INPUT, "%s goes with --from",
+					 name ? "--published" : "--generation");
+		return 0;
+	}
+	if (check_replaced(line, OPTION_FROM, replaced, sizeof(replaced) / sizeof(*replaced), err) <
+		    0 ||
+	    line_number(line, OPTION_GENERATION, UINT32_MAX, &generation, err) < 0)
+		return -1;
+	if (!c->source.keyring)
+		return error_set(
+			err, ERR_INPUT,
+			"--from needs --keyring FILE: the keys that the publisher gave you");
+	if (asprintf(&c->published, generation ? "%s.%u" : "%s", name ? name : c->base,
+		     generation) < 0) {
+		c->published = NULL;
+		return error_no_memory(err);
+	}
+	c->source.mirror = c->from;
+	c->source.suite = c->published;
+	c->source.components = components;
+	c->source.published = true;
+	c->engine = "pieces";
+	c->profile_name = NULL;
+	c->fresh = true;
+	return 0;
 }
 
 static int check_release(const struct create *c, struct error **err)
@@ -226,7 +297,7 @@ static int check_release(const struct create *c, struct error **err)
 	const char *hint, *mean = "; did you mean: ";
 	size_t count = 0;
 
-	if (source_distribution(c->source.suite))
+	if (c->from || source_distribution(c->source.suite))
 		return 0;
 	for (; suites[count] && known; count++) {
 		char *longer = NULL;
@@ -249,7 +320,7 @@ static int load_profile(struct create *c, struct error **err)
 	char *rest = NULL, *word;
 	char **suite;
 
-	if (c->lock)
+	if (c->lock || c->from)
 		return 0;
 	if (profile_load(c->profile_name, &c->loaded, err) < 0)
 		return -1;
@@ -341,8 +412,6 @@ static int claim_destination(struct create *c, struct error **err)
 
 static int check_destination(struct create *c, struct error **err)
 {
-	if (store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0)
-		return -1;
 	/* 0700, since setuid programs in a rootfs run as the range's first id. */
 	if (!c->path && !c->dry_run && mkdir(c->parent, 0700) < 0 && errno != EEXIST)
 		return error_errno(err, ERR_SYSTEM, "cannot create the directory %s", c->parent);
@@ -429,7 +498,25 @@ static struct provision plan(const struct create *c)
 		.fetch = c->fetch,
 		.progress = c->progress,
 		.lock = c->lock,
+		.finished = c->from,
 	};
+}
+
+/* All pieces of the published rootfs, and the lock that says what they are. */
+static int choose_pieces(struct create *c, struct error **err)
+{
+	static const char *const all[] = { PIECE_DIRECTORIES, NULL };
+	const struct wanted wanted = { .packages = all };
+	size_t size;
+	_cleanup_free_ char *lock = packages_file(c->fetch, PUBLISHED_LOCK, &size, err);
+
+	if (!lock || lock_parse(lock, size, PUBLISHED_LOCK, &c->lock, err) < 0 ||
+	    packages_choose(c->fetch, BASE_NONE, &wanted, err) < 0)
+		return error_wrap(err, "cannot make the rootfs published as %s", c->published);
+	use_lock_profile(c, PUBLISHED_LOCK);
+	c->source.suite = c->lock->suite;
+	c->count = c->lock->package_count;
+	return 0;
 }
 
 /* Exactly the packages of the lock, before any of them is downloaded. */
@@ -451,19 +538,24 @@ static int choose_locked(struct create *c, struct error **err)
 		       : 0;
 }
 
-static int create_choose(struct create *c, struct error **err)
+static int choose_packages(struct create *c, struct error **err)
 {
 	const struct wanted wanted = {
 		.packages = (const char *const *)c->profile->packages,
 		.optional = (const char *const *)c->profile->optional,
 	};
 
-	if (c->lock)
-		return choose_locked(c, err);
 	if (packages_choose(c->fetch, BASE_MINIMAL, &wanted, err) < 0)
 		return -1;
 	c->count = packages_set(c->fetch)->package_count;
 	return 0;
+}
+
+static int create_choose(struct create *c, struct error **err)
+{
+	if (c->from)
+		return choose_pieces(c, err);
+	return c->lock ? choose_locked(c, err) : choose_packages(c, err);
 }
 
 static int create_rootfs(struct create *c, struct error **err)
@@ -490,7 +582,12 @@ static int create_rootfs(struct create *c, struct error **err)
 	r = create_from_base(c, &provision, err);
 	if (r <= 0)
 		return r;
-	return create_choose(c, err) < 0 ? -1 : provision_rootfs(c->helper, &provision, err);
+	if (create_choose(c, err) < 0)
+		return -1;
+	/* Only now is it known what the published rootfs is. */
+	provision.lock = c->lock;
+	provision.profile = c->profile;
+	return provision_rootfs(c->helper, &provision, err);
 }
 
 /* The fields that are known even if the create failed. */
@@ -621,6 +718,12 @@ static json_t *list_users(const struct profile *profile)
 	return users;
 }
 
+/* A published rootfs comes from an archive of ours, whatever it was made of. */
+static const char *create_distribution(const struct create *c)
+{
+	return c->from ? c->lock->distribution : packages_set(c->fetch)->distribution;
+}
+
 static int print_result(struct create *c, time_t began)
 {
 	_cleanup_close_ int rootfs = -1;
@@ -631,8 +734,7 @@ static int print_result(struct create *c, time_t began)
 	    inspect_tree(c->helper, rootfs, false, &inspection, NULL) == 0)
 		bytes = json_integer((json_int_t)inspection.bytes);
 	json_object_set_new(result, "bytes", bytes);
-	json_object_set_new(result, "distribution",
-			    json_text(packages_set(c->fetch)->distribution));
+	json_object_set_new(result, "distribution", json_text(create_distribution(c)));
 	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
 	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
 	json_object_set_new(result, "left_out", list_left_out(c));
@@ -644,13 +746,13 @@ static int print_result(struct create *c, time_t began)
 
 static void print_done(const struct create *c, time_t began)
 {
-	const struct package_set *set = packages_set(c->fetch);
 	char took[TEXT_DURATION_LEN];
 
 	if (c->quiet)
 		return;
-	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base, set->distribution,
-	       set->suite, c->count, text_duration((uint64_t)(time(NULL) - began), took));
+	printf("Made %s/%s: %s %s, %zu packages, in %s\n", c->parent, c->base,
+	       create_distribution(c), c->source.suite, c->count,
+	       text_duration((uint64_t)(time(NULL) - began), took));
 	print_left_out(c);
 	if (c->how)
 		printf("Cloned from a cached snapshot, with %s%s.\n", c->how->word, c->how->why);
@@ -659,7 +761,9 @@ static void print_done(const struct create *c, time_t began)
 /* Returns the exit status of a dry run, 0 after a create, or -1 with ERR set. */
 static int prepare_and_create(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	if (create_read_line(c, line, err) < 0 || read_lock(c, line, err) < 0 ||
+	if (create_read_line(c, line, err) < 0 ||
+	    store_resolve(c->name, c->path, &c->parent, &c->base, err) < 0 ||
+	    read_from(c, line, err) < 0 || read_lock(c, line, err) < 0 ||
 	    check_release(c, err) < 0 || check_arch(c, err) < 0 || load_profile(c, err) < 0 ||
 	    check_destination(c, err) < 0)
 		return -1;

@@ -186,7 +186,8 @@ int dry_run_requests(const struct provision *p, const char *folder, const char *
 		    set->suite, set->arch, p->engine, folder, set->keyring);
 	ask_packages(&run, set);
 	dry_run_ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
-	ask_accounts(&run, p->profile);
+	if (!p->finished)
+		ask_accounts(&run, p->profile);
 	if (has_bases(&run, bases))
 		dry_run_ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 },
 			    DIRECTORY_ARGUMENT, bases);

@@ -229,6 +229,7 @@ int lock_parse(const char *text, size_t size, const char *file, struct manifest 
 		return error_set(err, ERR_INPUT, "%s, line %d: %s", file, where.line, where.text);
 	if (take_lock(root, file, m, err) < 0)
 		return -1;
+	m->generation = 1;
 	*out = STEAL_PTR(m);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "frontend/rootfs/manifest_change.h"
 #include "frontend/rootfs/script_log.h"
 #include "lib/error_wrap.h"
+#include "lib/release_text.h"
 
 static char *mutable(const char *s)
 {
@@ -26,9 +27,11 @@ static int open_cached(const char *path, struct error **err)
 	return fd;
 }
 
-/* 0: none. */
+/* 0: none. In a published tree, only what this host adds is newer than the publication. */
 static uint32_t provision_epoch(const struct provision *p)
 {
+	if (p->finished)
+		return (uint32_t)release_text_parse_time(packages_set(p->fetch)->pockets[0].date);
 	return p->lock ? (uint32_t)p->lock->created : 0;
 }
 
@@ -45,7 +48,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	message.suite = packages_set(p->fetch)->suite;
 	message.arch = packages_set(p->fetch)->arch;
 	message.engine = mutable(p->engine);
-	for (size_t i = 0; i < p->profile->filter_count; i++) {
+	for (size_t i = 0; i < p->profile->filter_count && !p->finished; i++) {
 		const struct path_filter *filter = &p->profile->filters[i];
 
 		snprintf(filters[i], sizeof(filters[i]), "%c%s", filter->include ? '+' : '-',
@@ -54,7 +57,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	}
 	message.epoch = provision_epoch(p);
 	message.filters = pointers;
-	message.n_filters = p->profile->filter_count;
+	message.n_filters = p->finished ? 0 : p->profile->filter_count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
 	request.begin = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
@@ -158,7 +161,7 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 	_cleanup_(script_log_clear) struct script_log log = { 0 };
 	int r;
 
-	progress_stage(p->progress, "Unpacking and configuring");
+	progress_stage(p->progress, p->finished ? "Unpacking" : "Unpacking and configuring");
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
 	helper_set_log(h, script_log_add, &log);
@@ -202,6 +205,8 @@ static int add_accounts(struct helper *h, const struct provision *p, struct erro
 {
 	const struct profile *profile = p->profile;
 
+	if (p->finished)
+		return 0;
 	progress_stage(p->progress, "Adding groups and users");
 	for (size_t i = 0; i < profile->group_count; i++)
 		if (add_group(h, &profile->groups[i], err) < 0)

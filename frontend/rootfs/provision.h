@@ -13,7 +13,7 @@
 struct provision {
 	int parent;	    /* the directory in which to create the rootfs */
 	const char *base;   /* its name in PARENT */
-	const char *engine; /* "native", "debootstrap" */
+	const char *engine; /* "native", "debootstrap", "pieces" */
 	bool replace;
 	unsigned mode; /* 0700 or 0755: see Publish in proto/rootlet.proto */
 	const struct profile *profile;
@@ -22,6 +22,7 @@ struct provision {
 	const struct base *kept;     /* the snapshot to save or clone; NULL: none */
 	bool keep_old;		     /* provision_change(): the old rootfs becomes NAME.previous */
 	const struct manifest *lock; /* becomes the manifest; NULL: it is composed */
+	bool finished; /* the packages are the pieces of a published rootfs: nothing is added */
 };
 
 /* Downloads the packages and builds the rootfs. On failure the helper removes the unfinished tree,

@@ -169,6 +169,37 @@ KEPT = ("test -g /usr/bin/chage && test $(stat -c %G /usr/bin/chage) = shadow &&
 LIVES = [("native", "native", ""), ("clone", "native", "Cloned"), ("debootstrap", "debootstrap", "")]
 
 
+# Attributes that a published rootfs keeps.
+PUBLISHED = "test -n \"$(getfattr --name security.capability /usr/bin/odd-capable)\""
+
+
+class Published:
+    """The rootfs of HOME, published: what only the assembler does."""
+
+    def __init__(self, home):
+        self.folder, self.keyring = f"{home.folder}/www", f"{home.folder}/publisher.gpg"
+        keys = {"GNUPGHOME": home.make_folder(f"{home.folder}/gnupg")}
+        os.chmod(keys["GNUPGHOME"], 0o700)
+        own = {"env": {**home.environment(), **keys}, "check": True, **home.user.switch()}
+        gpg = ["gpg", "--batch", "--quiet", "--passphrase", ""]
+        subprocess.run([*gpg, "--quick-generate-key", "x@example.org", "ed25519", "sign", "never"],
+                       stderr=subprocess.DEVNULL, **own)
+        subprocess.run([*gpg, "--output", self.keyring, "--export", "x@example.org"], **own)
+        self.outcome = home.run("publish", "--to", self.folder, "--key", "x@example.org", environment=keys)
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], **own)
+
+    def life(self, home):
+        """Makes a rootfs of it; returns the first step that fails, or None."""
+        outcome = home.run("create", "--from", self.folder, "--keyring", self.keyring)
+        if outcome.status:
+            return f"published: create: {outcome.err[-200:]}"
+        for step in (["check", "--deep"], ["shell", "--", "sh", "-c", KEPT],
+                     ["shell", "--", "sh", "-c", PUBLISHED]):
+            if home.run(*step).status:
+                return f"published: {' '.join(step)[:20]}"
+        return None
+
+
 def whole_life(home, server, at, lives):
     """Runs a rootfs through its life with each engine; returns the first step that fails, or None."""
     for what, engine, says in lives:
@@ -213,9 +244,14 @@ def has_image(home):
 ON_TREES = ("reader", "copier", "remover")
 
 
-def first_failure(name, made, cache, server, at):
+def first_failure(name, made, cache, published, server, at):
     """Returns the first step that fails with the current helper: with an existing rootfs, which is quickest,
     with a clone of the snapshot in CACHE, or in the whole life of a new one."""
+    if name == "assembler":
+        home = Home(user=USER)
+        failed = published.life(home)
+        home.remove()
+        return failed
     failed = use(made)
     if not failed and name in ON_TREES:
         home = Home(user=USER)
@@ -238,13 +274,17 @@ def capabilities(server, at):
     tap.report(failed is None, "with all capabilities, nothing fails", failed)
     outcome = made.create("--include", ODD, server=server, at=at)
     tap.report(outcome.status == 0, "the first create works", outcome)
+    published = Published(made)
+    failed = published.life(Home(user=USER))
+    tap.report(failed is None, "with all capabilities, a published rootfs is made", failed, published.outcome)
     for number, name in enumerate(SETS):
         _, mask = built_without(number, None)
         bits = [bit for bit in range(64) if mask >> bit & 1]
         tap.note(f"set {name}: {len(bits)} capabilities")
         for bit in bits:
             helper, _ = built_without(number, bit)
-            failed = with_helper(helper, lambda name=name: first_failure(name, made, whole.cache, server, at))
+            failed = with_helper(helper, lambda name=name: first_failure(name, made, whole.cache, published,
+                                                                           server, at))
             tap.report(failed is not None, f"set {name}: {CAPABILITIES[bit]} is needed", failed)
             tap.note(f"set {name} without {CAPABILITIES[bit]}: {failed} fails")
     # Otherwise damage from one helper could make the next ones fail.

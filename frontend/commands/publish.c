@@ -1,0 +1,152 @@
+/* rootlet publish: writes a rootfs into a directory for web servers, for `rootlet create --from`.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "frontend/cli/events.h"
+#include "frontend/cli/interrupt.h"
+#include "frontend/cli/text.h"
+#include "frontend/commands/commands.h"
+#include "frontend/commands/vm_line.h"
+#include "frontend/rootfs/publication.h"
+#include "frontend/rootfs/store.h"
+
+enum {
+	OPTION_TO = OPTION_OWN,
+	OPTION_KEY,
+	OPTION_AS,
+	OPTION_EXPIRES,
+};
+
+static const struct option_row publish_rows[] = {
+	ROOTFS_ROWS,
+	{ "--to", "DIR", OPTION_TO, "directory to publish to; made if missing", .required = true },
+	{ "--key", "KEY", OPTION_KEY,
+	  "key that signs it: an id, fingerprint or address that gpg knows", .required = true },
+	{ "--as", "NAME", OPTION_AS, "name to publish it under (default: the name of the rootfs)" },
+	{ "--expires", "DAYS", OPTION_EXPIRES,
+	  "days after which no rootlet accepts this generation any more, at most 3650",
+	  .fallback = "30" },
+	QUIET_ROW,
+	JSON_ROW(JSON_EVENTS),
+	{ NULL },
+};
+
+#define DAYS_MAX 3650
+
+struct publish {
+	const struct parsed_line *line;
+	struct progress *progress;
+	struct helper *helper;
+	struct manifest *manifest;
+	char *path, *directory; /* absolute */
+	int folder, tree;
+	struct publication publication;
+	struct published published;
+};
+
+static void publish_clear(struct publish *p)
+{
+	progress_end(p->progress);
+	helper_stop(&p->helper);
+	progress_free(&p->progress);
+	manifest_free(&p->manifest);
+	closep(&p->tree);
+	closep(&p->folder);
+	free(p->path);
+	free(p->directory);
+}
+
+static int publish_open(struct publish *p, struct error **err)
+{
+	const struct parsed_line *line = p->line;
+
+	if (store_find(line_value(line, OPTION_NAME), line_value(line, OPTION_PATH), &p->folder,
+		       &p->path, err) < 0 ||
+	    helper_start("publish", p->progress, &p->helper, err) < 0 ||
+	    store_open(p->helper, p->folder, p->path, &p->tree, NULL, err) < 0)
+		return -1;
+	if (flock(p->tree, LOCK_SH | LOCK_NB) < 0)
+		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
+				 p->path);
+	return manifest_read(p->helper, p->tree, &p->manifest, err);
+}
+
+static int publish_plan(struct publish *p, struct error **err)
+{
+	const struct parsed_line *line = p->line;
+	const char *to = line_value(line, OPTION_TO), *as = line_value(line, OPTION_AS);
+
+	if (mkdir(to, 0755) < 0 && errno != EEXIST)
+		return error_errno(err, ERR_SYSTEM, "cannot make the directory %s", to);
+	p->directory = realpath(to, NULL);
+	if (!p->directory)
+		return error_errno(err, ERR_SYSTEM, "cannot open the directory %s", to);
+	p->publication = (struct publication){
+		.directory = p->directory,
+		.name = as ? as : strrchr(p->path, '/') + 1,
+		.key = line_value(line, OPTION_KEY),
+		.manifest = p->manifest,
+		.path = p->path,
+		.tree = p->tree,
+	};
+	if (!valid_archive_word(p->publication.name))
+		return error_set(err, ERR_INPUT,
+				 "cannot publish under the name \"%.80s\": only a-z, 0-9 and . + - "
+				 "are allowed; choose another one with --as NAME",
+				 p->publication.name);
+	return line_number(line, OPTION_EXPIRES, DAYS_MAX, &p->publication.days, err);
+}
+
+static int publish_report(const struct publish *p)
+{
+	const struct published *r = &p->published;
+
+	if (line_has(p->line, OPTION_JSON))
+		return event_result(
+			json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_text(p->path),
+				  "directory", json_text(p->directory), "name",
+				  json_text(p->publication.name), "generation",
+				  (json_int_t)r->generation, "pieces", (json_int_t)r->sum.pieces),
+			EXIT_OK);
+	if (!line_has(p->line, OPTION_QUIET))
+		printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->path,
+		       r->generation, p->publication.name, p->directory, r->sum.pieces);
+	return EXIT_OK;
+}
+
+static int command_publish(const struct parsed_line *line)
+{
+	_cleanup_(publish_clear) struct publish p = { .line = line, .folder = -1, .tree = -1 };
+	_cleanup_error_ struct error *err = NULL;
+	bool json = line_has(line, OPTION_JSON);
+	int status;
+
+	p.progress = progress_new(line_has(line, OPTION_QUIET) ? PROGRESS_QUIET
+				  : json		       ? PROGRESS_JSON
+							       : PROGRESS_STDOUT);
+	interrupt_catch();
+	if (publish_open(&p, &err) == 0 && publish_plan(&p, &err) == 0 &&
+	    publication_write(p.helper, &p.publication, p.progress, &p.published, &err) == 0)
+		return publish_report(&p);
+	progress_end(p.progress);
+	status = report_error("publish", err);
+	return json ? event_failure(json_pack("{s:o}", "path", json_text(p.path)), err, status)
+		    : status;
+}
+
+const struct command publish_command = {
+	.name = "publish",
+	.summary = "publish a rootfs for other hosts",
+	.about = "Writes a rootfs into a directory that any web server can serve, or that can be "
+		 "copied to a host without a network. rootlet create --from makes the same rootfs "
+		 "from it. The files are in pieces: a host that has one generation fetches only "
+		 "what the next one changes. What is in a rootfs when it is published is what "
+		 "others get: publish one that nobody else could write to.",
+	.statuses = "0 published; 1 failed; 2 wrong command line, or a rootfs that cannot be "
+		    "published.",
+	.rows = publish_rows,
+	.run = command_publish,
+};

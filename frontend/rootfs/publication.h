@@ -1,0 +1,38 @@
+/* Published rootfs: a directory that any web server can serve. It is an archive as apt knows it,
+ * whose packages are the pieces of a rootfs (pieces.h), so that create fetches and checks it like
+ * any other:
+ *
+ *	dists/NAME/InRelease           clear-signed: the newest generation of NAME, with an expiry
+ *date dists/NAME.N/InRelease         generation N dists/…/rootfs/binary-ARCH/Packages, lock.json,
+ *sbom.spdx.json pool/HASH.deb                  the pieces; those of all generations and names
+ *
+ * Format: DebianRepository/Format in Debian's wiki. */
+#pragma once
+
+#include "frontend/client/client.h"
+#include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/pieces.h"
+
+#define PUBLISHED_COMPONENT "rootfs"
+#define PUBLISHED_LOCK "lock.json"
+
+struct publication {
+	const char *directory; /* created if it is missing */
+	const char *name;      /* valid_archive_word() */
+	const char *key;       /* that gpg signs with */
+	unsigned days;	       /* until it expires */
+	const struct manifest *manifest;
+	const char *path; /* of the rootfs, for messages */
+	int tree;	  /* from store_open(), locked */
+};
+
+struct published {
+	unsigned generation;
+	struct piece_sum sum;
+	uint64_t new_bytes; /* of pieces that the directory did not have */
+};
+
+/* HELPER makes an archive of the tree. ERR_BUSY if another process publishes to the directory.
+ * Until the last step, clients see the generation before. */
+int publication_write(struct helper *helper, const struct publication *p, struct progress *progress,
+		      struct published *out, struct error **err);
