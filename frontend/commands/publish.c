@@ -109,11 +109,11 @@ static int publish_report(const struct publish *p)
 			json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_text(p->path),
 				  "directory", json_text(p->directory), "name",
 				  json_text(p->publication.name), "generation",
-				  (json_int_t)r->generation, "pieces", (json_int_t)r->sum.pieces),
+				  (json_int_t)r->generation, "pieces", (json_int_t)r->pieces),
 			EXIT_OK);
 	if (!line_has(p->line, OPTION_QUIET))
 		printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->path,
-		       r->generation, p->publication.name, p->directory, r->sum.pieces);
+		       r->generation, p->publication.name, p->directory, r->pieces);
 	return EXIT_OK;
 }
 
@@ -128,6 +128,8 @@ static int command_publish(const struct parsed_line *line)
 				  : json		       ? PROGRESS_JSON
 							       : PROGRESS_STDOUT);
 	interrupt_catch();
+	/* Web servers have to read the files. */
+	umask(0022);
 	if (publish_open(&p, &err) == 0 && publish_plan(&p, &err) == 0 &&
 	    publication_write(p.helper, &p.publication, p.progress, &p.published, &err) == 0)
 		return publish_report(&p);

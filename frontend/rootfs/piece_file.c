@@ -169,7 +169,8 @@ static int write_deb(int files, int deb, const char *name, struct error **err)
 int piece_file_write(int files, int pool, const char *name, struct piece_file *piece,
 		     struct error **err)
 {
-	_cleanup_close_ int deb = openat(pool, DRAFT, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	_cleanup_close_ int deb =
+		openat(pool, DRAFT, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	char hex[2 * SHA256_LEN + 1], file[sizeof(hex) + 4];
 	uint64_t size;
 

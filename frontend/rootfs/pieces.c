@@ -68,7 +68,7 @@ static struct spool *spool_add(struct packer *p, const char *group, struct error
 	*s = (struct spool){ .writer = archive_write_new() };
 	snprintf(s->group, sizeof(s->group), "%s", group);
 	snprintf(name, sizeof(name), ".spool%zu", p->count);
-	s->fd = openat(p->pool, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	s->fd = openat(p->pool, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	p->count++;
 	if (s->fd < 0 || unlinkat(p->pool, name, 0) < 0 || !s->writer ||
 	    archive_write_set_format_pax_restricted(s->writer) != ARCHIVE_OK ||
@@ -339,8 +339,8 @@ static int pack_serve(int channel, void *context)
 
 /* --- its parent --- */
 
-static int pack_in_child(int channel, int tar, struct progress *progress, int *index,
-			 struct piece_sum *sum, struct error **err)
+static int pack_in_child(int channel, int tar, struct progress *progress, int *index, size_t *count,
+			 struct error **err)
 {
 	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
 	struct fetch_message m = { .kind = 0 };
@@ -354,7 +354,7 @@ static int pack_in_child(int channel, int tar, struct progress *progress, int *i
 					 "cannot pack the rootfs: the child process exited; see: "
 					 "journalctl -k");
 		if (r > 0 && m.kind == FETCH_UPDATE) {
-			sum->pieces = m.update.items_total;
+			*count = m.update.items_total;
 			progress_update(progress, m.update.items, m.update.items_total, 0, 0);
 		}
 	}
@@ -363,8 +363,8 @@ static int pack_in_child(int channel, int tar, struct progress *progress, int *i
 	return m.result.code ? error_set(err, m.result.code, "%s", m.result.text) : 0;
 }
 
-int pieces_pack(int tar, const char *pool, struct progress *progress, char **index,
-		struct piece_sum *sum, struct error **err)
+int pieces_pack(int tar, const char *pool, struct progress *progress, char **index, size_t *count,
+		struct error **err)
 {
 	const struct fetch_sandbox sandbox = { .writable = { pool }, .writable_count = 1 };
 	struct packer packer = { .path = pool, .pool = -1 };
@@ -376,7 +376,7 @@ int pieces_pack(int tar, const char *pool, struct progress *progress, char **ind
 
 	if (fetch_process_start(&task, &sandbox, &process, err) < 0)
 		return -1;
-	r = pack_in_child(process.channel, tar, progress, &file, sum, err);
+	r = pack_in_child(process.channel, tar, progress, &file, count, err);
 	fetch_process_stop(&process);
 	if (r < 0)
 		return -1;

@@ -10,13 +10,9 @@
  * before theirs: the helper unpacks it first. */
 #define PIECE_DIRECTORIES "00-directories"
 
-struct piece_sum {
-	size_t pieces;
-	uint64_t bytes;
-};
-
 /* Writes the pieces of TAR, which BuildImage made, into the existing directory POOL (absolute),
  * each under the hash of its bytes with the suffix ".deb". *INDEX becomes the Packages file that
- * lists them, which the caller frees. ERR_INPUT if a file of the tree cannot be published. */
-int pieces_pack(int tar, const char *pool, struct progress *progress, char **index,
-		struct piece_sum *sum, struct error **err);
+ * lists them, which the caller frees, and *COUNT their number. ERR_INPUT if a file of the tree
+ * cannot be published. */
+int pieces_pack(int tar, const char *pool, struct progress *progress, char **index, size_t *count,
+		struct error **err);

@@ -277,7 +277,7 @@ static int make_pieces(struct helper *helper, struct publishing *w, struct progr
 	if (asprintf(&pool, "%s/pool", w->p->directory) < 0)
 		return error_no_memory(err);
 	progress_stage(progress, "Packing its files");
-	if (pieces_pack(tar, pool, progress, &index, &out->sum, err) < 0)
+	if (pieces_pack(tar, pool, progress, &index, &out->pieces, err) < 0)
 		return -1;
 	snprintf(path, sizeof(path), PUBLISHED_COMPONENT "/binary-%s/Packages",
 		 w->p->manifest->arch);

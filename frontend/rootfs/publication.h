@@ -28,8 +28,7 @@ struct publication {
 
 struct published {
 	unsigned generation;
-	struct piece_sum sum;
-	uint64_t new_bytes; /* of pieces that the directory did not have */
+	size_t pieces;
 };
 
 /* HELPER makes an archive of the tree. ERR_BUSY if another process publishes to the directory.

@@ -18,7 +18,8 @@ from support.server import Fault, Server
 from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, kill, mirror, other_user, play)
 
 FOLDER = f"{SCRATCH}/{os.getpid()}.published"
-AT = mirror().with_packages(FOLDER, [debs.capable(f"{FOLDER}.debs", mirrors.arch())])
+AT = mirror().with_packages(FOLDER, [debs.capable(f"{FOLDER}.debs", mirrors.arch()),
+                                     debs.make(f"{FOLDER}.debs", "odd-later", mirrors.arch())])
 USAGE, TRUST, NETWORK, BUSY, FAILED = 2, 3, 4, 6, 1
 ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
@@ -77,7 +78,7 @@ def first_generation(server):
     outcome = home.create("--include", "odd-capable", server=server, at=AT)
     if not tap.report(outcome.status == 0, "a rootfs to publish is created", outcome):
         tap.done()
-    outcome = publish("--json")
+    outcome = publish("--json", **({"umask": 0o077} if home.user.uid is not None else {}))
     result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
     tap.report(outcome.status == 0 and result.get("generation") == 1 and result.get("pieces") in PIECES,
                "publish: generation 1", outcome)
@@ -146,11 +147,15 @@ def elsewhere(www):
                outcome)
     outcome = other.run("shell", "--name", "fetched", "--", "id", "-un", "1000")
     tap.report(outcome.out.strip() == "fsqa", "its users are there", outcome)
+    outcome = other.run("install", "odd-later", "--name", "fetched", "--keyring", AT.keyring)
+    tap.report(outcome.status == 0 and "odd-later" in outcome.out,
+               "packages of the archive can be installed in it", outcome)
     outcome = create("copied", www, who=other)
     tap.report(outcome.status == 0, "create --from: a rootfs from a directory", outcome)
     same_tree("from a directory", f"{other.store}/copied")
+    again = create("again", www, who=other)
     wrong = trees.differences(*(trees.census(f"{other.store}/{name}", exact=True) for name in
-                                ("fetched", "copied")), [])
+                                ("again", "copied")), [str(again)] if again.status else [])
     tap.report(not wrong, "both are the same, with the manifest and all times", *wrong[:20])
     outcome = create("copied", www, "--force", "--dry-run", who=other)
     tap.report(outcome.status == 0 and "engine=pieces" in outcome.out and "AddUser" not in outcome.out,
