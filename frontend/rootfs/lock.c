@@ -227,6 +227,7 @@ int lock_parse(const char *text, size_t size, const char *file, struct manifest 
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
 	if (!root)
 		return error_set(err, ERR_INPUT, "%s, line %d: %s", file, where.line, where.text);
+	m->generation = 1;
 	if (take_lock(root, file, m, err) < 0)
 		return -1;
 	*out = STEAL_PTR(m);
