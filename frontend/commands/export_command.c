@@ -23,12 +23,11 @@ static const struct option_row export_rows[] = {
 static char *sbom_of_rootfs(const struct parsed_line *line, struct error **err)
 {
 	bool spdx = strcmp(line_value(line, OPTION_FORMAT), "spdx") == 0;
-	_cleanup_(manifest_free) struct manifest *manifest = NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_(opened_rootfs_clear) struct opened_rootfs rootfs = NOT_OPENED;
 	char *text = NULL;
 
-	if (line_manifest(line, &manifest, &path, err) < 0 ||
-	    sbom_compose(manifest, text_utf8(strrchr(path, '/') + 1),
+	if (line_open(line, &rootfs, err) < 0 ||
+	    sbom_compose(rootfs.manifest, text_utf8(strrchr(rootfs.path, '/') + 1),
 			 spdx ? SBOM_SPDX : SBOM_CYCLONEDX, &text, err) < 0)
 		return NULL;
 	return text;
