@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "frontend/client/inspection.h"
 #include "frontend/client/view.h"
 #include "lib/write_all.h"
 
@@ -33,20 +34,11 @@ static int tree_digest_take(struct helper *h, int folder, const char *name,
 			    char hex[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	_cleanup_close_ int tree = -1;
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Inspect message = ROOTLET__INSPECT__INIT;
-	struct answer answer;
+	uint8_t sum[SHA256_LEN];
 
-	if (view_open_at(h, folder, name, &tree, err) < 0)
+	if (view_open_at(h, folder, name, &tree, err) < 0 || inspect_digest(h, tree, sum, err) < 0)
 		return -1;
-	message.digest = true;
-	request.kind_case = ROOTLET__REQUEST__KIND_INSPECT;
-	request.inspect = &message;
-	if (helper_call(h, &request, &tree, 1, &answer, err) < 0)
-		return -1;
-	if (!answer.digested)
-		return error_set(err, ERR_SYSTEM, "rootlet-helper sent no digest");
-	sha256_to_hex(answer.digest, hex);
+	sha256_to_hex(sum, hex);
 	return 0;
 }
 

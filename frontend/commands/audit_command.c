@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "frontend/cli/events.h"
-#include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/commands/audit_lines.h"
 #include "frontend/commands/audit_verify.h"
@@ -143,14 +142,6 @@ static int audit_show(char **paths, bool json, struct error **err)
 	return r;
 }
 
-/* The log that the policy names, if the caller can read it, else their own. */
-static char *find_log(const struct policy *policy, struct error **err)
-{
-	if (policy && policy->path && access(policy->file, R_OK) == 0)
-		return strdup(policy->file);
-	return paths_state("audit.log", err);
-}
-
 /* The log to compare the journal with; NULL without an error if the policy keeps none. */
 static char *find_log_beside_journal(const struct policy *policy, struct error **err)
 {
@@ -182,7 +173,7 @@ static int audit(int verb, const struct audit_question *asked, struct error **er
 	if (q->journal)
 		found = find_log_beside_journal(policy, err);
 	else if (!*q->paths)
-		found = find_log(policy, err);
+		found = audit_find_log(policy, err);
 	if (err && *err)
 		return -1;
 	only[0] = found;

@@ -1,5 +1,9 @@
 #include "frontend/commands/audit_lines.h"
 
+#include <string.h>
+
+#include "frontend/cli/paths.h"
+
 int audit_each_line(const char *path, audit_visit *function, void *context, struct error **err)
 {
 	_cleanup_fclose_ FILE *f = fopen(path, "re");
@@ -23,4 +27,11 @@ const char *audit_text(const json_t *record, const char *key)
 	const char *text = json_string_value(json_object_get(record, key));
 
 	return text ? text : "";
+}
+
+char *audit_find_log(const struct policy *policy, struct error **err)
+{
+	if (policy && policy->path && access(policy->file, R_OK) == 0)
+		return strdup(policy->file);
+	return paths_state("audit.log", err);
 }

@@ -16,12 +16,11 @@ static const struct option_row lock_rows[] = {
 
 static int lock_write(const struct parsed_line *line, struct error **err)
 {
-	_cleanup_(manifest_free) struct manifest *manifest = NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_(opened_rootfs_clear) struct opened_rootfs rootfs = NOT_OPENED;
 	_cleanup_free_ char *text = NULL;
 
-	if (line_manifest(line, &manifest, &path, err) < 0 ||
-	    lock_compose(manifest, path, &text, err) < 0)
+	if (line_open(line, &rootfs, err) < 0 ||
+	    lock_compose(rootfs.manifest, rootfs.path, &text, err) < 0)
 		return -1;
 	return output_write(line_value(line, OPTION_OUTPUT), text, err);
 }

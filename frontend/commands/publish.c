@@ -8,8 +8,13 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/audit_origin.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/manifest_line.h"
+#include "frontend/commands/provenance_sign.h"
 #include "frontend/commands/vm_line.h"
+#include "frontend/rootfs/lock.h"
+#include "frontend/rootfs/openpgp.h"
 #include "frontend/rootfs/publication.h"
 #include "frontend/rootfs/store.h"
 
@@ -24,7 +29,7 @@ static const struct option_row publish_rows[] = {
 	ROOTFS_ROWS,
 	{ "--to", "DIR", OPTION_TO, "directory to publish to; made if missing", .required = true },
 	{ "--key", "KEY", OPTION_KEY,
-	  "key that signs it: an id, fingerprint or address that gpg knows", .required = true },
+	  "the OpenPGP key that signs it, as a fingerprint or long key id", .required = true },
 	{ "--as", "NAME", OPTION_AS, "name to publish it under (default: the name of the rootfs)" },
 	{ "--expires", "DAYS", OPTION_EXPIRES,
 	  "days after which no rootlet accepts this generation any more, at most 3650",
@@ -39,10 +44,10 @@ static const struct option_row publish_rows[] = {
 struct publish {
 	const struct parsed_line *line;
 	struct progress *progress;
-	struct helper *helper;
-	struct manifest *manifest;
-	char *path, *directory; /* absolute */
-	int folder, tree;
+	struct opened_rootfs rootfs;
+	struct manifest *manifest; /* of what others make from it */
+	char *directory;	   /* absolute */
+	char *lock, *provenance;
 	struct publication publication;
 	struct published published;
 };
@@ -50,28 +55,47 @@ struct publish {
 static void publish_clear(struct publish *p)
 {
 	progress_end(p->progress);
-	helper_stop(&p->helper);
+	opened_rootfs_clear(&p->rootfs);
 	progress_free(&p->progress);
 	manifest_free(&p->manifest);
-	closep(&p->tree);
-	closep(&p->folder);
-	free(p->path);
 	free(p->directory);
+	free(p->lock);
+	free(p->provenance);
 }
 
 static int publish_open(struct publish *p, struct error **err)
 {
-	const struct parsed_line *line = p->line;
+	const struct opened_rootfs *r = &p->rootfs;
 
-	if (store_find(line_value(line, OPTION_NAME), line_value(line, OPTION_PATH), &p->folder,
-		       &p->path, err) < 0 ||
-	    helper_start("publish", p->progress, &p->helper, err) < 0 ||
-	    store_open(p->helper, p->folder, p->path, &p->tree, NULL, err) < 0)
+	if (line_open(p->line, &p->rootfs, err) < 0)
 		return -1;
-	if (flock(p->tree, LOCK_SH | LOCK_NB) < 0)
+	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
 		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
-				 p->path);
-	return manifest_read(p->helper, p->tree, &p->manifest, err);
+				 r->path);
+	return lock_compose(r->manifest, r->path, &p->lock, err) < 0
+		       ? -1
+		       : lock_parse(p->lock, strlen(p->lock), r->path, &p->manifest, err);
+}
+
+/* The statement is on what others make of it, whose manifest is the lock. */
+static int publish_provenance(struct publish *p, struct error **err)
+{
+	const struct opened_rootfs *r = &p->rootfs;
+	char record[2 * SHA256_LEN + 1];
+	const struct provenance_subject subject = {
+		.helper = r->helper,
+		.tree = r->tree,
+		.manifest = p->manifest,
+		.name = p->publication.name,
+		.path = r->path,
+		.record = audit_find_origin(r->manifest, r->path, record) ? record : NULL,
+	};
+
+	progress_stage(p->progress, "Reading the rootfs");
+	if (provenance_sign(&subject, p->publication.key, &p->provenance, err) < 0)
+		return -1;
+	p->publication.provenance = p->provenance;
+	return 0;
 }
 
 static int publish_plan(struct publish *p, struct error **err)
@@ -86,12 +110,16 @@ static int publish_plan(struct publish *p, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot open the directory %s", to);
 	p->publication = (struct publication){
 		.directory = p->directory,
-		.name = as ? as : strrchr(p->path, '/') + 1,
+		.name = as ? as : strrchr(p->rootfs.path, '/') + 1,
 		.key = line_value(line, OPTION_KEY),
-		.manifest = p->manifest,
-		.path = p->path,
-		.tree = p->tree,
+		.manifest = p->rootfs.manifest,
+		.lock = p->lock,
+		.path = p->rootfs.path,
+		.tree = p->rootfs.tree,
 	};
+	if (!openpgp_valid_key(p->publication.key))
+		return error_set(err, ERR_INPUT, "--key %.80s " OPENPGP_KEY_ADVICE,
+				 p->publication.key);
 	if (!valid_archive_word(p->publication.name))
 		return error_set(err, ERR_INPUT,
 				 "cannot publish under the name \"%.80s\": only a-z, 0-9 and . + - "
@@ -106,20 +134,20 @@ static int publish_report(const struct publish *p)
 
 	if (line_has(p->line, OPTION_JSON))
 		return event_result(
-			json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_text(p->path),
+			json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_text(p->rootfs.path),
 				  "directory", json_text(p->directory), "name",
 				  json_text(p->publication.name), "generation",
 				  (json_int_t)r->generation, "pieces", (json_int_t)r->pieces),
 			EXIT_OK);
 	if (!line_has(p->line, OPTION_QUIET))
-		printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->path,
+		printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->rootfs.path,
 		       r->generation, p->publication.name, p->directory, r->pieces);
 	return EXIT_OK;
 }
 
 static int command_publish(const struct parsed_line *line)
 {
-	_cleanup_(publish_clear) struct publish p = { .line = line, .folder = -1, .tree = -1 };
+	_cleanup_(publish_clear) struct publish p = { .line = line, .rootfs = NOT_OPENED };
 	_cleanup_error_ struct error *err = NULL;
 	bool json = line_has(line, OPTION_JSON);
 	int status;
@@ -131,11 +159,13 @@ static int command_publish(const struct parsed_line *line)
 	/* Web servers have to read the files. */
 	umask(0022);
 	if (publish_open(&p, &err) == 0 && publish_plan(&p, &err) == 0 &&
-	    publication_write(p.helper, &p.publication, p.progress, &p.published, &err) == 0)
+	    publish_provenance(&p, &err) == 0 &&
+	    publication_write(p.rootfs.helper, &p.publication, p.progress, &p.published, &err) == 0)
 		return publish_report(&p);
 	progress_end(p.progress);
 	status = report_error("publish", err);
-	return json ? event_failure(json_pack("{s:o}", "path", json_text(p.path)), err, status)
+	return json ? event_failure(json_pack("{s:o}", "path", json_text(p.rootfs.path)), err,
+				    status)
 		    : status;
 }
 

@@ -48,12 +48,8 @@ int lock_compose(const struct manifest *m, const char *path, char **text, struct
 	_cleanup_(json_free) json_t *root = NULL;
 	_cleanup_free_ char *dump = NULL;
 
-	if (!m->engine || !m->release_count || !m->package_count)
-		return error_set(
-			err, ERR_INPUT,
-			"cannot lock %s: an older rootlet created it, which did not record "
-			"what it was made of; rebuild it with: rootlet create --force",
-			path);
+	if (manifest_require_complete(m, "lock", path, err) < 0)
+		return -1;
 	root = mirror ? lock_pack(m, mirror) : NULL;
 	dump = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	return dump && asprintf(text, "%s\n", dump) >= 0 ? 0 : error_no_memory(err);

@@ -143,6 +143,17 @@ int manifest_write(const struct manifest *m, int *fd, struct error **err)
 	return 0;
 }
 
+int manifest_require_complete(const struct manifest *m, const char *action, const char *path,
+			      struct error **err)
+{
+	if (m->engine && m->release_count && m->package_count)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "cannot %s %s: an older rootlet created it, which did not record what it "
+			 "was made of; rebuild it with: rootlet create --force",
+			 action, path);
+}
+
 void manifest_package_clear(struct manifest_package *package)
 {
 	free(package->name);

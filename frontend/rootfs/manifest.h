@@ -19,6 +19,11 @@ int manifest_read(struct helper *h, int rootfs, struct manifest **out, struct er
 /* Writes a sealed memfd at offset 0, for Publish; the caller closes it. */
 int manifest_write(const struct manifest *m, int *fd, struct error **err);
 
+/* ERR_INPUT "cannot ACTION PATH" if the manifest of the rootfs at PATH does not say what it was
+ * made of. */
+int manifest_require_complete(const struct manifest *m, const char *action, const char *path,
+			      struct error **err);
+
 /* Free what an element has, and zero it. */
 void manifest_package_clear(struct manifest_package *package);
 void manifest_release_clear(struct manifest_release *release);

@@ -9,8 +9,7 @@
 #include <time.h>
 
 #include "frontend/cli/directory.h"
-#include "frontend/rootfs/clear_sign.h"
-#include "frontend/rootfs/lock.h"
+#include "frontend/rootfs/openpgp.h"
 #include "frontend/rootfs/sbom.h"
 #include "lib/hash.h"
 #include "lib/write_all.h"
@@ -19,6 +18,7 @@
 #define DRAFT ".rootlet.draft"
 #define DAY (24 * 60 * 60)
 #define SBOM "sbom.spdx.json"
+#define PROVENANCE "provenance.json"
 
 /* A file that the release file lists. */
 struct listed_file {
@@ -28,7 +28,7 @@ struct listed_file {
 	uint8_t sha256[SHA256_LEN];
 };
 
-#define FILES 3
+#define FILES 4
 
 struct publishing {
 	const struct publication *p;
@@ -139,13 +139,13 @@ static int list_file(struct publishing *w, size_t number, const char *path, char
 static int compose_descriptions(struct publishing *w, struct error **err)
 {
 	const struct publication *p = w->p;
-	char *lock = NULL, *sbom = NULL;
+	char *sbom = NULL;
 
-	if (lock_compose(p->manifest, p->path, &lock, err) < 0 ||
-	    list_file(w, 1, PUBLISHED_LOCK, lock, err) < 0 ||
-	    sbom_compose(p->manifest, p->name, SBOM_SPDX, &sbom, err) < 0)
+	if (sbom_compose(p->manifest, p->name, SBOM_SPDX, &sbom, err) < 0 ||
+	    list_file(w, 1, SBOM, sbom, err) < 0 ||
+	    list_file(w, 2, PUBLISHED_LOCK, strdup(p->lock), err) < 0)
 		return -1;
-	return list_file(w, 2, SBOM, sbom, err);
+	return list_file(w, 3, PROVENANCE, strdup(p->provenance), err);
 }
 
 /* As release files have it, whatever the locale. */
@@ -233,8 +233,7 @@ static int place_suite(const struct publishing *w, const char *suite, struct err
 		return cannot_publish_to(w->p, err);
 	if (!release)
 		return error_no_memory(err);
-	file = clear_sign(w->p->key, release, err);
-	if (!file)
+	if (openpgp_clear_sign(w->p->key, release, &file, err) < 0)
 		return -1;
 	for (size_t i = 0; i < FILES; i++)
 		if (place_listed(directory, &w->files[i]) < 0)

@@ -2,9 +2,10 @@
  * whose packages are the pieces of a rootfs (pieces.h), so that create fetches and checks it like
  * any other:
  *
- *	dists/NAME/InRelease           clear-signed: the newest generation of NAME, with an expiry
- *date dists/NAME.N/InRelease         generation N dists/…/rootfs/binary-ARCH/Packages, lock.json,
- *sbom.spdx.json pool/HASH.deb                  the pieces; those of all generations and names
+ *	dists/NAME/InRelease	the newest generation: clear-signed, with an expiry date
+ *	dists/NAME.N/InRelease	generation N
+ *	dists/NAME/...		what it lists: Packages, lock, SBOM, provenance
+ *	pool/HASH.deb		the pieces of all generations and names
  *
  * Format: DebianRepository/Format in Debian's wiki. */
 #pragma once
@@ -22,8 +23,9 @@ struct publication {
 	const char *key;       /* that gpg signs with */
 	unsigned days;	       /* until it expires */
 	const struct manifest *manifest;
-	const char *path; /* of the rootfs, for messages */
-	int tree;	  /* from store_open(), locked */
+	const char *lock, *provenance; /* texts to publish with it */
+	const char *path;	       /* of the rootfs, for messages */
+	int tree;		       /* from store_open(), locked */
 };
 
 struct published {

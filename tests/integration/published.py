@@ -20,7 +20,7 @@ from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, kill, m
 FOLDER = f"{SCRATCH}/{os.getpid()}.published"
 AT = mirror().with_packages(FOLDER, [debs.capable(f"{FOLDER}.debs", mirrors.arch()),
                                      debs.make(f"{FOLDER}.debs", "odd-later", mirrors.arch())])
-USAGE, TRUST, NETWORK, BUSY, FAILED = 2, 3, 4, 6, 1
+USAGE, TRUST, NETWORK, BUSY, FAILED, REFUSED = 2, 3, 4, 6, 1, 1
 ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
 # More than a few pieces per package would cost requests; fewer would share less.
@@ -46,15 +46,20 @@ def end_agent():
                    **home.user.switch())
 
 
+FINGERPRINTS = {"nobody": "0123456789ABCDEF0123456789ABCDEF01234567"}
+
+
 def make_keys():
     for name, file in (("publisher", KEYRING), ("other", OTHER_KEYRING)):
         gpg("--quick-generate-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
+        FINGERPRINTS[name] = re.search(r"^fpr:+(\w+):", gpg("--list-keys", "--with-colons", name).decode(),
+                                       re.M).group(1)
         gpg("--output", file, "--export", f"{name}@example.org")
     end_agent()
 
 
 def publish(*words, to=WWW, key="publisher", environment=KEYS, **more):
-    outcome = home.run("publish", "--to", to, "--key", f"{key}@example.org", *words, environment=environment,
+    outcome = home.run("publish", "--to", to, "--key", FINGERPRINTS[key], *words, environment=environment,
                        **more)
     end_agent()
     return outcome
@@ -98,8 +103,8 @@ def first_generation(server):
     wrong = [f"{path}: {size} bytes, {digest}"
              for digest, size, path in re.findall(r"^ (\w{64}) (\d+) (\S+)$", text, re.M)
              if not listed(f"{WWW}/dists/test-rootfs/{path}", digest, int(size))]
-    tap.report(not wrong and {"lock.json", "sbom.spdx.json"} <= set(re.findall(r"\S+$", text, re.M)),
-               "the index lists lock, SBOM and pieces with their hashes", *wrong, text)
+    tap.report(not wrong and {"lock.json", "sbom.spdx.json", "provenance.json"} <= set(re.findall(r"\S+$", text, re.M)),
+               "the index lists lock, SBOM, provenance and pieces with their hashes", *wrong, text)
     with open(f"{WWW}/dists/test-rootfs/lock.json", encoding="utf-8") as file:
         tap.report(file.read() == home.run("lock").out, "the published lock is what rootlet lock writes")
     wrong = [name for name in os.listdir(f"{WWW}/pool") if not listed(f"{WWW}/pool/{name}", name[:-4])]
@@ -147,9 +152,16 @@ def elsewhere(www):
                outcome)
     outcome = other.run("shell", "--name", "fetched", "--", "id", "-un", "1000")
     tap.report(outcome.out.strip() == "fsqa", "its users are there", outcome)
+    statement = f"{www}/dists/test-rootfs/provenance.json"
+    verify = ["verify", statement, "--keyring", KEYRING, "--name", "fetched"]
+    outcome = other.run(*verify)
+    tap.report(outcome.status == 0, "the published provenance is that of the rootfs", outcome)
     outcome = other.run("install", "odd-later", "--name", "fetched", "--keyring", AT.keyring)
     tap.report(outcome.status == 0 and "odd-later" in outcome.out,
                "packages of the archive can be installed in it", outcome)
+    outcome = other.run(*verify)
+    tap.report(outcome.status == TRUST and "odd-later" in outcome.out + outcome.err,
+               "after that, the provenance is not", outcome)
     outcome = create("copied", www, who=other)
     tap.report(outcome.status == 0, "create --from: a rootfs from a directory", outcome)
     same_tree("from a directory", f"{other.store}/copied")
@@ -433,7 +445,7 @@ def killed():
     www = copy_of(WWW, "killed")
     release, stages = release_text(www), {}
     for stage in ("Archiving", "Packing", "Signing"):
-        process = home.start("publish", "--to", www, "--key", "publisher@example.org", "--json",
+        process = home.start("publish", "--to", www, "--key", FINGERPRINTS["publisher"], "--json",
                              environment=KEYS)
         for line in process.stdout:
             if stage.encode() in line:
@@ -460,7 +472,7 @@ def indexes(www):
 def no_key():
     before = indexes(WWW)
     outcome = publish(key="nobody")
-    tap.report(outcome.status == USAGE and "cannot sign with the key nobody@example.org" in outcome.err and
+    tap.report(outcome.status == REFUSED and f"cannot sign with key {FINGERPRINTS['nobody']}" in outcome.err and
                before and indexes(WWW) == before, "without the secret key, no index changes", outcome)
 
 
@@ -468,9 +480,12 @@ COMMAND_LINES = [
     Case("publish needs a directory", ["publish", "--key", "x"], USAGE, "--to"),
     Case("publish needs a key", ["publish", "--to", "x"], USAGE, "--key"),
     Case("publish refuses a name that no archive could have",
-         ["publish", "--to", WWW, "--key", "publisher@example.org", "--as", "A b"], USAGE,
+         ["publish", "--to", WWW, "--key", "0123456789ABCDEF", "--as", "A b"], USAGE,
          "cannot publish under"),
-    Case("publish refuses to sign for ever", ["publish", "--to", WWW, "--key", "x", "--expires", "0"], USAGE,
+    Case("publish refuses a key's name, which anyone can give a key",
+         ["publish", "--to", WWW, "--key", "publisher@example.org"], USAGE, "long key id"),
+    Case("publish refuses to sign for ever",
+         ["publish", "--to", WWW, "--key", "0123456789ABCDEF", "--expires", "0"], USAGE,
          "--expires"),
     Case("publish names a missing rootfs", ["publish", "--name", "none", "--to", WWW, "--key", "x"], FAILED,
          "no rootfs"),

@@ -29,7 +29,7 @@ tap.report(used and not unused, "every shared definition is used", *unused)
 # Check that the validator works: a schema that accepts everything is useless.
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
-                    ("lock", {"lock": 1}),
+                    ("lock", {"lock": 1}), ("verify", {"state": "verified"}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
@@ -61,6 +61,8 @@ DOCUMENTS = [
      {"state": "missing", "path": MISSING, "bytes": None}),
     ("check of another directory", ["check", "--path", "config"], 1, "check", {"state": "foreign"}),
     ("check of an invalid name", ["check", "--name", "a/b"], 2, "check", {"exit_status": 2}),
+    ("verify of something that is no envelope", ["verify", "whole.log", "--keyring", "whole.log"], 2,
+     "verify", {"exit_status": 2}),
     ("list of an empty store", ["list"], 0, "list", []),
     ("list of a store that is not a directory", ["list"], None, "list", {}),
     ("doctor", ["doctor"], None, "doctor", {}),

@@ -8,7 +8,7 @@ from support.terminal import Terminal
 from support.world import Case, Home, play
 
 COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock", "export",
-            "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
+            "verify", "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
             "cache", "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
@@ -22,7 +22,8 @@ OPTIONS = {
     "uninstall": ["--name", "--path", "--mirror", "--dry-run", "PACKAGE…"],
     "upgrade": ["--name", "--path", "--check", "--security", "--rollback"],
     "lock": ["--name", "--path", "--output"],
-    "export": ["--name", "--path", "--sbom", "--format"],
+    "export": ["--name", "--path", "--sbom", "--format", "--provenance", "--key"],
+    "verify": ["--name", "--path", "--keyring", "--json"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",

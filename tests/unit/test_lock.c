@@ -130,6 +130,7 @@ static void check_writing(void)
 		  "a lock that was read can be written and read again");
 	if (!again)
 		return;
+	tap_check(lock->generation == 1, "it is of the first generation");
 	tap_check(lock->created == 1767323045 && lock->count == 0 &&
 			  lock->package_count == again->package_count && lock->user_count == 1 &&
 			  lock->filter_count == 1,
