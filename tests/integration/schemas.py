@@ -35,6 +35,7 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
                     ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}),
                     ("runs-durations", {}), ("runs-merge", {}), ("deps", {}),
+                    ("upgrade-all", {"event": "result", "rootfs": [{"name": "x"}], "exit_status": 0}),
                     ("runs-durations", {"durations": [{"name": "x"}]}),
                     ("cache-list", [{}]), ("cache-list", {}),
                     ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
