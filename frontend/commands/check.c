@@ -22,7 +22,7 @@ enum { OPTION_DEEP = OPTION_OWN };
 static const struct option_row check_rows[] = {
 	ROOTFS_ROWS,
 	{ "--deep", NULL, OPTION_DEEP,
-	  "also run dpkg --audit and dpkg --verify in the rootfs; takes seconds" },
+	  "also run dpkg --audit and dpkg --verify in the rootfs; takes seconds", .once = true },
 	JSON_ROW(JSON_FINDINGS),
 	{ NULL },
 };

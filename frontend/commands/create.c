@@ -56,9 +56,10 @@ static const struct option_row create_rows[] = {
 	{ "--lock", "FILE", OPTION_LOCK,
 	  "make the rootfs that rootlet lock wrote FILE of, exactly; its release, profile, "
 	  "packages "
-	  "and engine come from FILE" },
-	{ "--force", NULL, OPTION_FORCE,
-	  "replace an existing rootfs, once the new one is complete" },
+	  "and engine come from FILE",
+	  .once = true },
+	{ "--force", NULL, OPTION_FORCE, "replace an existing rootfs, once the new one is complete",
+	  .once = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
@@ -69,10 +70,12 @@ static const struct option_row create_rows[] = {
 	  "0700: no user of the host can enter the rootfs; 0755: all local users can, and can run "
 	  "its setuid programs",
 	  .fallback = "0700" },
-	{ "--fresh", NULL, OPTION_FRESH, "do not clone a cached snapshot, and do not save one" },
+	{ "--fresh", NULL, OPTION_FRESH, "do not clone a cached snapshot, and do not save one",
+	  .once = true },
 	{ "--dry-run", NULL, OPTION_DRY_RUN,
 	  "change nothing; print each request to rootlet-helper and whether the policy allows it "
-	  "(exit status 1 if it refuses any)" },
+	  "(exit status 1 if it refuses any)",
+	  .once = true },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },

@@ -12,7 +12,8 @@ enum { OPTION_YES = OPTION_OWN };
 
 static const struct option_row delete_rows[] = {
 	ROOTFS_ROWS,
-	{ "--yes", NULL, OPTION_YES, "do not ask; required if standard input is not a terminal" },
+	{ "--yes", NULL, OPTION_YES, "do not ask; required if standard input is not a terminal",
+	  .once = true },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },

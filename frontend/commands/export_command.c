@@ -14,7 +14,7 @@ enum { OPTION_SBOM = OPTION_OWN, OPTION_FORMAT };
 static const struct option_row export_rows[] = {
 	ROOTFS_ROWS,
 	{ "--sbom", "FILE", OPTION_SBOM, "write the list of packages to FILE; - is standard output",
-	  .required = true },
+	  .required = true, .once = true },
 	{ "--format", "spdx|cyclonedx", OPTION_FORMAT, "SPDX 2.3 or CycloneDX 1.5, both in JSON",
 	  .fallback = "spdx" },
 	{ NULL },

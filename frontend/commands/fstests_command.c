@@ -83,7 +83,7 @@ static const struct option_row fstests_rows[] = {
 	  "build fstests in a rootfs of the same release, once per state of DIR" },
 	ROOTFS_ROWS,
 	{ "--host-root", NULL, OPTION_HOST_ROOT,
-	  "use the host's own filesystem as the guest's root, not a rootfs" },
+	  "use the host's own filesystem as the guest's root, not a rootfs", .once = true },
 	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
 	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
 	FORCE_9P_ROW,
@@ -107,7 +107,8 @@ static const struct option_row fstests_rows[] = {
 	  "where the disks are. disk: in $TMPDIR or /var/tmp; tmpfs: in memory",
 	  .fallback = "disk" },
 	{ "--device", "FILE", OPTION_DEVICE,
-	  "use this block device or file as the next disk; its data is lost; may be repeated" },
+	  "use this block device or file as the next disk; its data is lost; may be repeated",
+	  .once = true },
 	{ "--io-scheduler", "mq-deadline|none|bfq|kyber", OPTION_IO_SCHEDULER,
 	  "I/O scheduler of the disks" },
 	{ "--memory", "SIZE", OPTION_MEMORY, "memory of the guest", .fallback = "4G",
@@ -125,7 +126,8 @@ static const struct option_row fstests_rows[] = {
 	  .fallback = "3600" },
 	{ "--shard", "PART", OPTION_SHARD,
 	  "run one part of the tests: I/N for part I of N; auto for a job of GitLab or a Slurm "
-	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge" },
+	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge",
+	  .once = true },
 	{ "--durations", "FILE", OPTION_DURATIONS,
 	  "how long tests probably take, from rootlet runs durations, so that all parts take "
 	  "equally long" },
@@ -138,7 +140,7 @@ static const struct option_row fstests_rows[] = {
 	  "slurm: run the tests on the machines of a cluster, as the tasks of an array job. "
 	  "kubernetes: print the manifest of a job that does so, and run nothing here; all paths "
 	  "are those in its pods, and are not checked",
-	  .apart = true },
+	  .apart = true, .once = true },
 	{ "--cluster-tasks", "N", OPTION_CLUSTER_TASKS,
 	  "the number of tasks or pods; each runs --jobs guests at once" },
 	{ "--cluster-directory", "DIR", OPTION_CLUSTER_DIRECTORY,
@@ -148,15 +150,16 @@ static const struct option_row fstests_rows[] = {
 	  "slurm: an option for sbatch. kubernetes: image=IMAGE, claim=NAME, kvm=RESOURCE or "
 	  "kvm=none, name=NAME or namespace=NAME. May be repeated" },
 	{ "--resume", "RUN", OPTION_RESUME,
-	  "continue a run on Slurm that was interrupted, or whose rootlet exited" },
+	  "continue a run on Slurm that was interrupted, or whose rootlet exited", .once = true },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end", .apart = true },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
 	{ "--results", "DIR", OPTION_RESULTS,
-	  "directory for the results, not ~/.local/state/rootlet/runs/RUN" },
-	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system" },
+	  "directory for the results, not ~/.local/state/rootlet/runs/RUN", .once = true },
+	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system",
+	  .once = true },
 	{ "--baseline", "RUN", OPTION_BASELINE,
 	  "compare with that run: what newly fails or passes, what still fails" },
 	JSON_ROW("JSON events, one per line, and finally the result"),
@@ -223,6 +226,8 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->host_root = line_has(line, OPTION_HOST_ROOT);
 	o->force_9p = line_has(line, OPTION_FORCE_9P);
 	o->unsealed = line_has(line, OPTION_UNSEALED);
+	if (o->host_root && line_is_default(line, OPTION_BUILD))
+		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->json = line_has(line, OPTION_JSON);
@@ -253,6 +258,8 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
 		return -1;
+	if (o->host_root && line_is_default(line, OPTION_OVERLAY))
+		o->overlays[0] = NULL;
 	words = list_values(line, OPTION_VNG_ARG, o->vng_words, VNG_WORDS_MAX, err);
 	if (words < 0)
 		return -1;
@@ -271,10 +278,6 @@ static int check_combination(const struct fstests_options *o, const struct shard
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
-	if (o->keyring && !o->build && !o->install_missing && strcmp(o->kernel, "distro") != 0)
-		return error_set(err, ERR_INPUT,
-				 "--keyring goes with --kernel distro, --build or "
-				 "--install-missing: nothing else is downloaded");
 	if (o->install_missing && (o->host_root || shard->parts))
 		return error_set(err, ERR_INPUT, "--install-missing does not go with %s",
 				 o->host_root ? "--host-root"
@@ -922,9 +925,10 @@ static int read_count(struct fstests_job *j, const struct parsed_line *line, str
 	char cpus[CPUS_TEXT];
 
 	if (line_memory(line, &j->options.memory, err) < 0 || line_cpus(line, cpus, err) < 0 ||
-	    guest_count_choose(
-		    &host, line_value(line, OPTION_JOBS), line_has(line, OPTION_CPUS) ? cpus : NULL,
-		    line_has(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count, err) < 0)
+	    guest_count_choose(&host, line_value(line, OPTION_JOBS),
+			       line_sets(line, OPTION_CPUS) ? cpus : NULL,
+			       line_sets(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count,
+			       err) < 0)
 		return -1;
 	j->options.jobs = j->count.guests;
 	return 0;
@@ -941,7 +945,7 @@ static int check_resumed(const struct parsed_line *line, struct error **err)
 	if (line->operand_count)
 		return error_set(err, ERR_INPUT, "--resume does not go with tests");
 	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
-		bool good = false;
+		bool good = line_is_default(line, row->code);
 
 		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
 			good = good || row->code == allowed[k];
@@ -951,6 +955,18 @@ static int check_resumed(const struct parsed_line *line, struct error **err)
 					 row->name);
 	}
 	return 0;
+}
+
+/* A default of the configuration file is there for when it is needed. */
+static int check_keyring(const struct fstests_options *o, const struct parsed_line *line,
+			 struct error **err)
+{
+	if (!line_has(line, OPTION_KEYRING) || o->build || o->install_missing ||
+	    strcmp(o->kernel, "distro") == 0)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "--keyring goes with --kernel distro, --build or --install-missing: "
+			 "nothing else is downloaded");
 }
 
 static int fstests_check_line(struct fstests_job *j, const struct parsed_line *line,
@@ -963,7 +979,8 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return check_resumed(line, err);
-	if ((!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
+	if (check_keyring(&j->options, line, err) < 0 ||
+	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
 		return -1;
 	if (j->cluster.engine) {
 		use_cluster_jobs(j);

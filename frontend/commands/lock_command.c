@@ -10,7 +10,8 @@ enum { OPTION_OUTPUT = OPTION_OWN };
 
 static const struct option_row lock_rows[] = {
 	ROOTFS_ROWS,
-	{ "--output", "FILE", OPTION_OUTPUT, "write the lock to FILE (default: standard output)" },
+	{ "--output", "FILE", OPTION_OUTPUT, "write the lock to FILE (default: standard output)",
+	  .once = true },
 	{ NULL },
 };
 

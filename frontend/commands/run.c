@@ -229,7 +229,7 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	while ((value = line_next(line, OPTION_DISK, &disk)))
 		if (add_disk(r, value, err) < 0)
 			return -1;
-	if (r->keyring && strcmp(r->kernel_path, "distro") != 0)
+	if (line_has(line, OPTION_KEYRING) && strcmp(r->kernel_path, "distro") != 0)
 		return error_set(err, ERR_INPUT,
 				 "--keyring goes with --kernel distro: nothing else is downloaded");
 	return 0;

@@ -43,10 +43,10 @@ static const struct option_row runs_rows[] = {
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
 	  .verb = VERB_PRUNE },
 	{ "--results", "DIR", OPTION_RESULTS,
-	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN",
-	  .verb = VERB_MERGE },
+	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN", .verb = VERB_MERGE,
+	  .once = true },
 	{ "--junit", "FILE", OPTION_JUNIT, "merge: also write the results as JUnit XML",
-	  .verb = VERB_MERGE },
+	  .verb = VERB_MERGE, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };

@@ -18,7 +18,7 @@ int line_memory(const struct parsed_line *line, const char **memory, struct erro
 {
 	*memory = line_value(line, OPTION_MEMORY);
 	/* The default may be more than the host has. */
-	return line_has(line, OPTION_MEMORY) ? check_memory(*memory, err) : 0;
+	return line_sets(line, OPTION_MEMORY) ? check_memory(*memory, err) : 0;
 }
 
 int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err)

@@ -30,7 +30,7 @@ tap.report(used and not unused, "every shared definition is used", *unused)
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
                     ("lock", {"lock": 1}),
-                    ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}),
+                    ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}), ("config", {}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
                     ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}),
@@ -65,6 +65,7 @@ DOCUMENTS = [
     ("list of an empty store", ["list"], 0, "list", []),
     ("list of a store that is not a directory", ["list"], None, "list", {}),
     ("doctor", ["doctor"], None, "doctor", {}),
+    ("config", ["config"], 0, "config", {"exists": False}),
     ("runs without any run", ["runs"], 0, "runs-list", []),
     ("runs show of an unknown run", ["runs", "show", "nosuch"], None, "runs-show", {}),
     ("cache", ["cache"], 0, "cache-list", [{"kind": kind, "objects": 0, "bytes": 0} for kind in
