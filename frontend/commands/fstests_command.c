@@ -88,6 +88,7 @@ static const struct option_row fstests_rows[] = {
 	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
 	FORCE_9P_ROW,
 	OVERLAY_ROW,
+	AUTO_UPGRADE_ROWS,
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
 	  .fallback = "ext4", .apart = true },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
@@ -331,6 +332,7 @@ static int check_cluster(const struct fstests_options *o, const struct shard *sh
 
 struct fstests_job {
 	struct fstests_options options;
+	struct upgrade_wish upgrade;
 	struct guest_count count;
 	char *fstypes; /* that may be tested: --fstype's and those in --config */
 	char *tested;  /* that are tested: "ext4,xfs" */
@@ -415,10 +417,23 @@ static struct root_wish root_wish_of(const struct fstests_job *j)
 	};
 }
 
+static struct rootfs_choice rootfs_choice_of(const struct fstests_job *j)
+{
+	return (struct rootfs_choice){
+		.name = j->options.name,
+		.path = j->options.path,
+		.kernel = j->options.kernel,
+		.keyring = j->options.keyring,
+		.wait = j->upgrade.mode != UPGRADE_NEVER,
+		.progress = j->run.progress,
+	};
+}
+
 static int prepare_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	const struct root_wish wish = root_wish_of(j);
+	const struct rootfs_choice choice = rootfs_choice_of(j);
 
 	if (o->host_root) {
 		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
@@ -428,8 +443,8 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			fstests_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
 		return read_words(j, err);
 	}
-	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
-		    0 ||
+	j->upgrade.progress = j->run.progress;
+	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
 	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
@@ -594,6 +609,9 @@ static int describe_identity(const struct fstests_job *j, json_t *record, struct
 {
 	json_t *identity = run_identity(&j->run, j->rootfs.manifest, &j->root, j->tested, err);
 
+	if (j->rootfs.manifest)
+		json_object_set_new(record, "generation",
+				    json_integer((json_int_t)j->rootfs.manifest->generation));
 	return identity ? json_object_set_new(record, "identity", identity) : -1;
 }
 
@@ -756,13 +774,11 @@ static void begin_run(struct fstests_job *j)
 /* Prepares the root again: its rootfs has changed. */
 static int reopen_root(struct fstests_job *j, struct error **err)
 {
-	const struct fstests_options *o = &j->options;
 	const struct root_wish wish = root_wish_of(j);
+	const struct rootfs_choice choice = rootfs_choice_of(j);
 
 	root_free(&j->root);
-	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
-		    0 ||
-	    root_prepare(&wish, &j->root, err) < 0)
+	if (rootfs_open(&choice, &j->rootfs, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	j->run.vm.root = j->root.vm;
@@ -962,11 +978,31 @@ static int check_keyring(const struct fstests_options *o, const struct parsed_li
 			 struct error **err)
 {
 	if (!line_has(line, OPTION_KEYRING) || o->build || o->install_missing ||
-	    strcmp(o->kernel, "distro") == 0)
+	    strcmp(o->kernel, "distro") == 0 ||
+	    strcmp(line_value(line, OPTION_AUTO_UPGRADE), "never") != 0)
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "--keyring goes with --kernel distro, --build or --install-missing: "
-			 "nothing else is downloaded");
+			 "--keyring goes with --kernel distro, --build, --install-missing or "
+			 "--auto-upgrade: nothing else is downloaded");
+}
+
+/* Where it makes no sense, the file's default is ignored. */
+static int read_upgrade(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	const char *why = line_has(line, OPTION_SHARD) ? "--shard: every part needs the same rootfs"
+			  : line_has(line, OPTION_CLUSTER)
+				  ? "--cluster: all machines need the same rootfs, and one may be "
+				    "running tests in it; run rootlet upgrade first"
+			  : j->options.host_root ? "--host-root, which uses no rootfs"
+						 : NULL;
+
+	if (line_upgrade(line, &j->upgrade, err) < 0)
+		return -1;
+	if (why && line_has(line, OPTION_AUTO_UPGRADE) && j->upgrade.mode != UPGRADE_NEVER)
+		return error_set(err, ERR_INPUT, "--auto-upgrade does not go with %s", why);
+	if (why)
+		j->upgrade.mode = UPGRADE_NEVER;
+	return 0;
 }
 
 static int fstests_check_line(struct fstests_job *j, const struct parsed_line *line,
@@ -979,7 +1015,7 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return check_resumed(line, err);
-	if (check_keyring(&j->options, line, err) < 0 ||
+	if (check_keyring(&j->options, line, err) < 0 || read_upgrade(j, line, err) < 0 ||
 	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
 		return -1;
 	if (j->cluster.engine) {

@@ -12,7 +12,7 @@ from support.world import BUILD, SOURCE, Home
 
 home = Home()
 MAN = f"{SOURCE}/docs/man"
-PARTS = ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS", "SOURCE_OPTIONS")
+PARTS = ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS", "SOURCE_OPTIONS", "UPGRADE_OPTIONS")
 # None: rootlet.1. Other commands have a page of their own.
 PAGE_OF = {"chroot": "shell", "uninstall": "install", "help": None}
 
