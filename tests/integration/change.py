@@ -3,14 +3,17 @@ Everything that can go wrong: integration/change_faults."""
 import hashlib
 import json
 import os
+import shutil
 import stat
 
-from support import changes, debs, tap
+import jsonschema
+
+from support import changes, debs, mcp, tap
 from support import mirror as mirrors
 from support.changes import digest, manifest
 from support.schemas import stream
 from support.server import Server
-from support.world import PROFILE, Case, Home, Tidy, mirror, play
+from support.world import PROFILE, SOURCE, Case, Home, Tidy, mirror, play
 
 INPUT, MISSING, BUSY = 2, 1, 6
 OLD = "test-rootfs.previous"
@@ -342,6 +345,47 @@ def every_rootfs():
                "upgrade --all without any rootfs", *none)
 
 
+# --- tools ---
+
+def tools():
+    """The same through rootlet mcp: what the tools change, and how much they say."""
+    fstests = f"{home.folder}/fstests-mini"
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", fstests)
+    lock, trusted = f"{home.folder}/mcp.lock", {"keyring": AT.first.keyring}
+    with mcp.Server(home) as server:
+        server.initialize()
+        schemas = {tool["name"]: tool["outputSchema"]
+                   for tool in server.request("tools/list")["result"]["tools"]}
+        for tool, arguments, says, expected in (
+                ("install_packages", {"packages": ["odd-user"], "dry_run": True, **trusted},
+                 "This would change", {"changed": False}),
+                ("install_packages", {"packages": ["odd-user"], **trusted},
+                 "Install (2): odd-shared 1, odd-user 1\n", {"changed": True}),
+                ("install_packages", {"packages": ["odd-user"], **trusted}, "There is nothing to do",
+                 {"changed": False}),
+                ("uninstall_packages", {"packages": ["odd-user"], **trusted},
+                 "Remove (2): odd-shared 1, odd-user 1\n", {"changed": True}),
+                ("upgrade_test_rootfs", {"check": True, **trusted}, "There is nothing to do",
+                 {"changed": False}),
+                ("upgrade_test_rootfs", {"rollback": True}, "Changed the rootfs", {"changed": True}),
+                ("upgrade_test_rootfs", {"rollback": True}, "Changed the rootfs", {"changed": True}),
+                ("lock_test_rootfs", {"lock_path": lock}, f"Wrote {lock} with ", {"output": lock}),
+                ("fstests_dependencies", {"fstests_path": fstests, "offline": True}, "", {"path": TREE})):
+            result = server.call(tool, arguments)["result"]
+            text, content = result["content"][0]["text"], result.get("structuredContent", {})
+            wrong = [error.message for error in
+                     jsonschema.Draft202012Validator(schemas[tool]).iter_errors(content)]
+            size = len(json.dumps(result))
+            tap.report(not wrong and not result["isError"] and says in text and size <= 2048 and
+                       expected.items() <= content.items(),
+                       f"MCP: {tool} {' '.join(map(str, arguments))}: {size} bytes", *wrong, result)
+        result = server.call("install_packages", {"packages": ["odd-nosuch"], **trusted})["result"]
+        tap.report(result["isError"] and "odd-nosuch" in result["content"][0]["text"],
+                   "MCP: install_packages of an unknown package", result)
+    with open(lock, encoding="utf-8") as file:
+        tap.report(json.load(file)["lock"] == 1, "MCP: the lock is there")
+
+
 # --- profile ---
 
 def profile():
@@ -410,6 +454,7 @@ with Server(AT.first.root) as served:
         upgrades(served)
         goes_back(served)
         every_rootfs()
+        tools()
         profile()
         own_files()
 tap.done()

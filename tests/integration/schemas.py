@@ -29,7 +29,7 @@ tap.report(used and not unused, "every shared definition is used", *unused)
 # Check that the validator works: a schema that accepts everything is useless.
 for name, value in (("create", {"event": "result", "exit_status": 0, "path": None}), ("check", {}),
                     ("delete", {"event": "result", "exit_status": 1, "path": None}), ("list", {}),
-                    ("lock", {"lock": 1}),
+                    ("lock", {"lock": 1}), ("lock-result", {"path": None}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}), ("config", {}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
@@ -65,6 +65,7 @@ DOCUMENTS = [
     ("list of an empty store", ["list"], 0, "list", []),
     ("list of a store that is not a directory", ["list"], None, "list", {}),
     ("doctor", ["doctor"], None, "doctor", {}),
+    ("lock of a missing rootfs", ["lock", "--output", "x"], 1, "lock-result", {"exit_status": 1}),
     ("config", ["config"], 0, "config", {"exists": False}),
     ("runs without any run", ["runs"], 0, "runs-list", []),
     ("runs show of an unknown run", ["runs", "show", "nosuch"], None, "runs-show", {}),
