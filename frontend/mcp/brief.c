@@ -29,7 +29,7 @@ static void keep_missing(json_t *dependencies)
 	}
 }
 
-/* The longest list of RESULT, in bytes, that is not empty; NULL if there is none. */
+/* The longest list of RESULT, in bytes. NULL if all are empty. */
 static json_t *find_longest(json_t *result)
 {
 	json_t *longest = NULL, *value;
