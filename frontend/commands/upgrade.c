@@ -49,7 +49,7 @@ static int go_back(const struct parsed_line *line)
 static int check_alone(const struct parsed_line *line, int first, const int *others, size_t count)
 {
 	for (size_t i = 0; line_has(line, first) && i < count; i++)
-		if (line_has(line, others[i]))
+		if (line_has(line, others[i]) && !line_is_default(line, others[i]))
 			return report_usage(line->name, "%s does not go with %s",
 					    option_row_coded(line->command, others[i])->name,
 					    option_row_coded(line->command, first)->name);

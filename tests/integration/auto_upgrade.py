@@ -130,7 +130,14 @@ def waits(server, generation):
     busy = Run(server, keyring=())
     tap.report(busy.outcome.status == BUSY and "being replaced" in busy.outcome.err,
                "without --auto-upgrade a locked rootfs is an error", busy.outcome)
-    timer = threading.Timer(3, fcntl.flock, (tree, fcntl.LOCK_UN))
+    def unlock():
+        exchange()
+        fcntl.flock(tree, fcntl.LOCK_UN)
+
+    def exchange():
+        for old, new in ((".previous", ".x"), ("", ".previous"), (".x", "")):
+            os.rename(f"{home.store}/test-rootfs{old}", f"{home.store}/test-rootfs{new}")
+    timer = threading.Timer(3, unlock)
     timer.start()
     began = time.monotonic()
     run = Run(server, *ALL, days=21)
@@ -139,6 +146,9 @@ def waits(server, generation):
     os.close(tree)
     tap.report(run.outcome.status == VM and took > 2.5 and "is being changed: waiting" in run.notes,
                "with it the run waits for the lock", took, run.outcome)
+    tap.report(run.last.get("generation") == manifest(home)["generation"] < generation,
+               "and boots what has the name of the rootfs then", run.outcome)
+    exchange()
     server.folder = AT.third.root
     runs = [home.start("run", "--json", "--kernel", KERNEL, *KEYRING, *ALL, "--", "true",
                        environment=environment(90)) for _ in range(3)]

@@ -1,5 +1,6 @@
 """The configuration file: which commands it reaches, what it cannot do, and rootlet config. Needs no helper,
 no rootfs and no network. How it is parsed: unit/defaults."""
+import json
 import os
 import re
 
@@ -134,7 +135,24 @@ tap.report(printed.status == 0 and "--fstype=xfs" in printed.out and "--memory=3
            "--baseline" not in printed.out and "--build" not in printed.out and "/shared" in printed.out,
            "--cluster kubernetes writes defaults into the pods' command line", printed)
 
+config("[upgrade]\nsecurity = yes\nmirror = http://x\n")
+is_refused("upgrade --rollback: defaults that it has no use for are no conflict", ["upgrade", "--rollback"],
+           "no rootfs at", 1)
+
 # MCP: the defaults of the schema are given, so they win; others come from the file.
+config("[fstests]\nforce-9p = yes\ninstall-missing = yes\n")
+with Server(home) as server:
+    server.initialize()
+    words = server.call("fstests_vm_boot_and_run", {"kernel_path": KERNEL, "fstests_path": "/none"})["result"]
+    tap.report("--install-missing does not go with --host-root" in words["content"][0]["text"],
+               "MCP: a default in the file that the schema does not have", words)
+with open(f"{SOURCE}/frontend/mcp/tools.json", encoding="utf-8") as file:
+    flags = [(tool["name"], name, becomes) for tool in json.load(file)
+             for name, becomes in tool["command"]["arguments"].items()
+             if tool["inputSchema"]["properties"][name].get("type") == "boolean"]
+wrong = [f"{tool} {name}: {becomes}" for tool, name, becomes in flags
+         if isinstance(becomes, str) and becomes not in listed]
+tap.report(len(flags) > 5 and not wrong, "MCP: false turns off what the file may turn on", *wrong)
 config("[create]\nrelease = warty\nprofile = nosuch\nmirror = ftp://x\n[run]\nmemory = 1\nboot-timeout = x\n")
 with Server(home) as server:
     server.initialize()
