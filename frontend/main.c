@@ -11,10 +11,29 @@
 #include "frontend/commands/cluster_line.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/complete.h"
+#include "frontend/commands/config_print.h"
 #include "frontend/commands/help_text.h"
 #include "lib/standard_descriptors.h"
 
 static int command_help(const struct parsed_line *line);
+static int command_config(const struct parsed_line *line);
+
+static const struct option_row config_rows[] = {
+	JSON_ROW("print a JSON object"),
+	{ NULL },
+};
+
+static const struct command config_command = {
+	.name = "config",
+	.summary = "show the defaults of options, and where they are set",
+	.about = "Prints every option that has a default, with its value and where that comes "
+		 "from: a line of the configuration file, ~/.config/rootlet/config, or built-in. "
+		 "In the file, a section such as [run] is for one command, [all] for every "
+		 "command; a key is an option without its dashes. The command line wins over it.",
+	.statuses = "0 shown; 2 the file has a mistake, or others can write to it.",
+	.rows = config_rows,
+	.run = command_config,
+};
 
 static const struct command help_command = {
 	.name = "help",
@@ -31,7 +50,7 @@ static const struct command *const commands[] = {
 	&uninstall_command, &upgrade_command, &lock_command,	 &export_command, &verify_command,
 	&publish_command,   &shell_command,   &chroot_command,	 &run_command,	  &fstests_command,
 	&runs_command,	    &deps_command,    &profiles_command, &cache_command,  &doctor_command,
-	&policy_command,    &audit_command,   &mcp_command,	 &help_command,
+	&policy_command,    &audit_command,   &config_command,	 &mcp_command,	  &help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -48,7 +67,7 @@ static const char tail[] =
 	"\nExit status of every command but fstests:\n"
 	"  0    done; check: ready\n"
 	"  1    failed; check: not ready\n"
-	"  2    the command line or a profile is wrong\n"
+	"  2    the command line, a profile or the configuration is wrong\n"
 	"  3    a signature, a hash or a date is wrong\n"
 	"  4    the mirror does not answer, or sends something wrong\n"
 	"  5    the host lacks something: see rootlet doctor\n"
@@ -99,10 +118,16 @@ static int command_help(const struct parsed_line *line)
 	return EXIT_OK;
 }
 
+static int command_config(const struct parsed_line *line)
+{
+	return config_print(commands, COMMAND_COUNT, line_has(line, OPTION_JSON));
+}
+
 /* Sets COMMAND as soon as it is known, for finish_output(). */
 static int main_run(int argc, char **argv, const struct command **command)
 {
 	_cleanup_free_ char *help = help_compose_all(head, commands, COMMAND_COUNT, tail);
+	_cleanup_(defaults_clear) struct defaults defaults = { 0 };
 	_cleanup_(parsed_line_clear) struct parsed_line line = { 0 };
 	int status = commandline_parse_global(help ? help : head, argc, argv);
 
@@ -121,7 +146,8 @@ static int main_run(int argc, char **argv, const struct command **command)
 	*command = command_find(argv[0]);
 	if (!*command)
 		return command_unknown(argv[0]);
-	status = commandline_parse(*command, argc, argv, &line);
+	defaults_read(&defaults, commands, COMMAND_COUNT);
+	status = commandline_parse(*command, argc, argv, &defaults, &line);
 	return status >= 0 ? status : (*command)->run(&line);
 }
 

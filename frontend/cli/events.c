@@ -112,7 +112,7 @@ void output_events_flush(struct output_events *o)
 	print_output(o, o->length);
 }
 
-static json_t *error_object(const struct error *err)
+json_t *json_error(const struct error *err)
 {
 	enum error_code code = err ? err->code : ERR_SPACE;
 
@@ -122,12 +122,12 @@ static json_t *error_object(const struct error *err)
 
 int event_failure(json_t *fields, const struct error *err, int status)
 {
-	json_object_set_new(fields, "error", error_object(err));
+	json_object_set_new(fields, "error", json_error(err));
 	return event_result(fields, status);
 }
 
 int document_failure(const struct error *err, int status)
 {
-	document_print(json_pack("{s:o, s:i}", "error", error_object(err), "exit_status", status));
+	document_print(json_pack("{s:o, s:i}", "error", json_error(err), "exit_status", status));
 	return status;
 }

@@ -13,6 +13,9 @@ json_t *json_text(const char *s);
 /* Applies text_clean_lines() to every string in JSON, which was read from a file. */
 void json_clean(json_t *json);
 
+/* An error as the "error" of a result. */
+json_t *json_error(const struct error *err);
+
 /* Prints one line of a stream. Takes ownership of FIELDS. */
 void event_print(const char *event, json_t *fields);
 

@@ -1,6 +1,7 @@
 #include "frontend/cli/report.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "frontend/cli/style.h"
@@ -22,18 +23,32 @@ enum exit_status exit_status_of(enum error_code code)
 	return code <= ERR_LAST ? statuses[code] : EXIT_FAILED;
 }
 
-/* Prints "rootlet COMMAND: " and the message. */
-static void print_message(const char *command, const char *message, const char *advice)
+static char *(*report_note)(const char *message, const void *context);
+static const void *note_context;
+
+void report_set_note(char *(*note)(const char *message, const void *context), const void *context)
 {
+	report_note = note;
+	note_context = context;
+}
+
+/* Prints "rootlet COMMAND: " and the message. INPUT: the user's input is wrong. */
+static void print_message(const char *command, const char *message, const char *advice, bool input)
+{
+	_cleanup_free_ char *note =
+		input && report_note ? report_note(message, note_context) : NULL;
+
 	style_print(stderr, STYLE_BAD, "rootlet%s%s:", command ? " " : "", command ? command : "");
-	style_print(stderr, STYLE_PLAIN, " %s%s\n", message, advice);
+	style_print(stderr, STYLE_PLAIN, " %s%s%s\n", message, note ? text_clean(note) : "",
+		    advice);
 }
 
 int report_error(const char *command, const struct error *err)
 {
 	_cleanup_free_ char *message = err && err->message ? strdup(err->message) : NULL;
 
-	print_message(command, message ? text_clean(message) : "out of memory", "");
+	print_message(command, message ? text_clean(message) : "out of memory", "",
+		      err && err->code == ERR_INPUT);
 	return err ? (int)exit_status_of(err->code) : EXIT_FAILED;
 }
 
@@ -48,7 +63,8 @@ int report_usage(const char *command, const char *format, ...)
 	if (asprintf(&advice, "; see: rootlet %s%s--help", command ? command : "",
 		     command ? " " : "") < 0)
 		advice = NULL;
-	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "");
+	print_message(command, message ? text_clean(message) : "wrong usage", advice ? advice : "",
+		      true);
 	return EXIT_USAGE;
 }
 

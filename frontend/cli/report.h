@@ -32,3 +32,7 @@ int report_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3)
 /* The same for WORD, which is not a verb of COMMAND; NULL if it is missing. Suggests the closest of
  * VERBS. */
 int report_verb(const char *command, const char *word, const char *const *verbs, size_t count);
+
+/* NOTE(message, context) returns what to print after a message about wrong input, or NULL; it is
+ * freed here. NULL: none. */
+void report_set_note(char *(*note)(const char *message, const void *context), const void *context);

@@ -24,7 +24,7 @@ static const struct option_row audit_rows[] = {
 	{ "--last", "HASH", OPTION_LAST,
 	  "with verify: a hash that you saved elsewhere and that must be in the log; without it, a "
 	  "log that was truncated at the end looks complete",
-	  .verb = VERB_VERIFY },
+	  .verb = VERB_VERIFY, .once = true },
 	JSON_ROW("show: the records as they are, one per line; verify: one object"),
 	{ NULL },
 };

@@ -8,6 +8,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/rootfs/previous.h"
+#include "lib/error_wrap.h"
 
 /* A change, and the packages that it installs, upgrades and removes. */
 struct change_report {
@@ -106,6 +107,8 @@ static void print_plan(const struct change_report *r)
 static void print_outcome(const struct change_report *r)
 {
 	const struct package_change *c = &r->change;
+	size_t installed = json_array_size(r->installed), upgraded = json_array_size(r->upgraded),
+	       removed = json_array_size(r->removed);
 	char took[TEXT_DURATION_LEN];
 
 	if (change_is_empty(c))
@@ -115,15 +118,23 @@ static void print_outcome(const struct change_report *r)
 	else if (r->applied)
 		printf("Changed %s/%s: %zu installed, %zu upgraded, %zu removed, in %s. "
 		       "This is generation %u.\n",
-		       c->parent, c->base, json_array_size(r->installed),
-		       json_array_size(r->upgraded), json_array_size(r->removed),
+		       c->parent, c->base, installed, upgraded, removed,
 		       text_duration((uint64_t)(time(NULL) - r->began), took),
 		       c->manifest->generation);
+	else if (c->request->base == BASE_UPGRADED)
+		printf("%s/%s is not up to date: %zu to install, %zu to upgrade, %zu to remove.\n",
+		       c->parent, c->base, installed, upgraded, removed);
 	if (r->applied && c->request->keep_old)
 		printf("The rootfs before it is %s/%s" PREVIOUS_SUFFIX
-		       "; to go back, run: rootlet upgrade "
-		       "--rollback\n",
-		       c->parent, c->base);
+		       "; to go back, run: rootlet upgrade --rollback%s%s\n",
+		       c->parent, c->base,
+		       c->request->path	  ? " --path "
+		       : c->request->name ? " --name "
+					  : "",
+		       c->request->path	  ? c->request->path
+		       : c->request->name ? c->request->name
+					  : "");
+	fflush(stdout);
 }
 
 /* --- JSON --- */
@@ -167,22 +178,31 @@ static int plan_and_apply(struct change_report *r, bool only_plan, bool json, st
 	return change_apply(&r->change, err);
 }
 
-static int change_fail(struct change_report *r, const struct parsed_line *line, struct error *err,
-		       bool json)
+/* Reports ERR, of the rootfs NAME if there are several. OUTCOME, unless NULL, becomes its object.
+ */
+static int change_fail(struct change_report *r, const struct parsed_line *line, const char *name,
+		       struct error *err, json_t **outcome)
 {
 	int status;
 
 	progress_end(r->change.progress);
 	/* The helper removes its staging tree when it stops; report the error after that. */
 	helper_stop(&r->change.helper);
+	if (name)
+		error_wrap(&err, "%s", name);
 	status = report_error(line->name, err);
-	return json ? event_failure(change_describe(&r->change), err, status) : status;
+	if (outcome) {
+		*outcome = change_describe(&r->change);
+		json_object_set_new(*outcome, "error", json_error(err));
+	}
+	error_free(&err);
+	return status;
 }
 
-int change_run(const struct parsed_line *line, struct change_request *request, bool only_plan,
-	       int due)
+/* Changes the rootfs NAME, or if that is NULL, the line's. */
+static int change_one(const struct parsed_line *line, const char *name,
+		      struct change_request *request, bool only_plan, int due, json_t **outcome)
 {
-	const bool json = line_has(line, OPTION_JSON);
 	_cleanup_(report_clear) struct change_report r = {
 		.change.request = request,
 		.change.parent_fd = -1,
@@ -192,23 +212,84 @@ int change_run(const struct parsed_line *line, struct change_request *request, b
 		.quiet = line_has(line, OPTION_QUIET),
 		.began = time(NULL),
 	};
-	_cleanup_error_ struct error *err = NULL;
-	int status;
+	struct error *err = NULL;
 
 	request->purpose = line->name;
-	request->name = line_value(line, OPTION_NAME);
-	request->path = line_value(line, OPTION_PATH);
+	request->name = name ? name : line_value(line, OPTION_NAME);
+	request->path = name ? NULL : line_value(line, OPTION_PATH);
 	if (source_line_read(line, &request->source, &r.components, &err) < 0)
-		return change_fail(&r, line, err, json);
-	r.change.progress = progress_new(r.quiet ? PROGRESS_QUIET
-					 : json	 ? PROGRESS_JSON
-						 : PROGRESS_STDOUT);
-	if (plan_and_apply(&r, only_plan, json, &err) < 0)
-		return change_fail(&r, line, err, json);
-	status = only_plan && !change_is_empty(&r.change) ? due : EXIT_OK;
-	if (json)
-		return event_result(change_outcome(&r), status);
-	if (!r.quiet)
+		return change_fail(&r, line, name, err, outcome);
+	r.change.progress = progress_new(r.quiet   ? PROGRESS_QUIET
+					 : outcome ? PROGRESS_JSON
+						   : PROGRESS_STDOUT);
+	if (name)
+		progress_note(r.change.progress, "%s of %s:", line->name, name);
+	if (plan_and_apply(&r, only_plan, outcome, &err) < 0)
+		return change_fail(&r, line, name, err, outcome);
+	if (outcome)
+		*outcome = change_outcome(&r);
+	else if (!r.quiet)
 		print_outcome(&r);
-	return status;
+	return only_plan && !change_is_empty(&r.change) ? due : EXIT_OK;
+}
+
+int change_run(const struct parsed_line *line, struct change_request *request, bool only_plan,
+	       int due)
+{
+	const bool json = line_has(line, OPTION_JSON);
+	json_t *outcome = NULL;
+	int status = change_one(line, NULL, request, only_plan, due, json ? &outcome : NULL);
+
+	return json ? event_result(outcome, status) : status;
+}
+
+/* Whether NAME is the old rootfs of another one: its upgrade would replace what --rollback needs.
+ */
+static bool is_previous(char *const *names, const char *name)
+{
+	size_t length = strlen(name), suffix = strlen(PREVIOUS_SUFFIX);
+
+	if (length <= suffix || strcmp(name + length - suffix, PREVIOUS_SUFFIX) != 0)
+		return false;
+	for (; *names; names++)
+		if (strlen(*names) == length - suffix &&
+		    strncmp(*names, name, length - suffix) == 0)
+			return true;
+	return false;
+}
+
+int change_run_all(const struct parsed_line *line, struct change_request *request, bool only_plan,
+		   int due)
+{
+	const bool json = line_has(line, OPTION_JSON);
+	_cleanup_(words_freep) char **names = NULL;
+	_cleanup_free_ char *folder = NULL;
+	_cleanup_error_ struct error *err = NULL;
+	json_t *all = json_array();
+	int worst = EXIT_OK;
+
+	if (store_list(&folder, &names, &err) < 0)
+		worst = report_error(line->name, err);
+	for (char **name = names; name && *name && worst != EXIT_INTERRUPTED; name++) {
+		json_t *outcome = NULL;
+		int status;
+
+		if (is_previous(names, *name))
+			continue;
+		status = change_one(line, *name, request, only_plan, due, json ? &outcome : NULL);
+		if (json) {
+			json_object_set_new(outcome, "name", json_text(*name));
+			json_object_set_new(outcome, "exit_status", json_integer(status));
+			json_array_append_new(all, outcome);
+		}
+		worst = status > worst ? status : worst;
+	}
+	if (json && err)
+		return event_failure(json_pack("{s:o}", "rootfs", all), err, worst);
+	if (json)
+		return event_result(json_pack("{s:o}", "rootfs", all), worst);
+	json_decref(all);
+	if (!err && !names && !line_has(line, OPTION_QUIET))
+		printf("No rootfs in %s; create one with: rootlet create\n", folder);
+	return worst;
 }

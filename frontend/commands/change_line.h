@@ -18,3 +18,8 @@
  * ONLY_PLAN. */
 int change_run(const struct parsed_line *line, struct change_request *request, bool only_plan,
 	       int due);
+
+/* The same for every rootfs in the store, one after the other, but not for those that an upgrade
+ * left as NAME.previous. Continues after a failure. Returns the highest exit status. */
+int change_run_all(const struct parsed_line *line, struct change_request *request, bool only_plan,
+		   int due);

@@ -13,6 +13,7 @@
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/contents.h"
 #include "frontend/rootfs/findings.h"
+#include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/store.h"
@@ -22,13 +23,14 @@ enum { OPTION_DEEP = OPTION_OWN };
 static const struct option_row check_rows[] = {
 	ROOTFS_ROWS,
 	{ "--deep", NULL, OPTION_DEEP,
-	  "also run dpkg --audit and dpkg --verify in the rootfs; takes seconds" },
+	  "also run dpkg --audit and dpkg --verify in the rootfs; takes seconds", .once = true },
 	JSON_ROW(JSON_FINDINGS),
 	{ NULL },
 };
 
 /* Tests run as the first users of a profile; the others are extras. */
 #define PRIMARY_USERS 2
+#define DAY 86400
 
 struct check {
 	const char *name, *path;
@@ -185,11 +187,25 @@ static void print_users(const char *label, const struct manifest *m, size_t firs
 	putchar('\n');
 }
 
+static int64_t days_since(int64_t then)
+{
+	int64_t seconds = time(NULL) - then;
+
+	return seconds > 0 ? seconds / DAY : 0;
+}
+
+/* When it was created or last upgraded. */
+static int64_t freshness_of(const struct check *c)
+{
+	return freshness_read(c->folder, c->base, c->manifest->created, false);
+}
+
 static void check_print_facts(const struct check *c)
 {
 	const struct manifest *m = c->manifest;
 	size_t primary;
 	char size[TEXT_SIZE_LEN], age[TEXT_DURATION_LEN];
+	int64_t fresh;
 
 	if (c->sized)
 		printf("Size: %s\n", text_size(c->inspection.bytes, size));
@@ -200,8 +216,9 @@ static void check_print_facts(const struct check *c)
 	print_users("Test users:", m, 0, primary);
 	print_users("Other users:", m, primary, m->user_count);
 	printf("Packages: %zu\n", m->package_count);
-	printf("Generation: %u, %s old\n", m->generation,
-	       text_age(time(NULL) - (m->changed ? m->changed : m->created), age));
+	fresh = freshness_of(c);
+	printf("Generation: %u, %s %s ago\n", m->generation,
+	       fresh > m->created ? "upgraded" : "created", text_age(time(NULL) - fresh, age));
 	if (c->mode & (S_IRWXG | S_IRWXO))
 		printf("Mode: %04o: every local user who can reach it can run its setuid programs; "
 		       "to close it, run: %s\n",
@@ -215,6 +232,7 @@ static json_t *check_describe(const struct check *c, const char *state)
 {
 	const struct manifest *m = c->manifest;
 	json_t *users = json_array(), *reasons = json_array();
+	int64_t fresh = m ? freshness_of(c) : 0;
 	char mode[8] = "";
 
 	if (c->rootfs >= 0)
@@ -224,7 +242,7 @@ static json_t *check_describe(const struct check *c, const char *state)
 	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
 		json_array_append_new(reasons, json_text(c->findings.lines[i]));
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, "
-			 "s:o}",
+			 "s:o, s:o, s:o}",
 			 "state", state, "path", json_text(c->absolute), "reasons", reasons, "mode",
 			 json_text(*mode ? mode : NULL), "bytes",
 			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
@@ -235,7 +253,10 @@ static json_t *check_describe(const struct check *c, const char *state)
 			 "profile_changed", c->profile_changed, "created",
 			 m ? json_integer((json_int_t)m->created) : json_null(), "generation",
 			 m ? json_integer((json_int_t)m->generation) : json_null(), "changed",
-			 m && m->changed ? json_integer((json_int_t)m->changed) : json_null());
+			 m && m->changed ? json_integer((json_int_t)m->changed) : json_null(),
+			 "upgraded",
+			 m && fresh > m->created ? json_integer((json_int_t)fresh) : json_null(),
+			 "age_days", m ? json_integer((json_int_t)days_since(fresh)) : json_null());
 }
 
 static int check_print_verdict(const struct check *c)

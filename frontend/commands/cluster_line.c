@@ -103,12 +103,12 @@ int cluster_read_line(const struct parsed_line *line, struct cluster_request *re
 		return 0;
 	request->engine = line_value(line, line_code(line, "--cluster"));
 	request->jobs = line_value(line, line_code(line, "--jobs"));
-	request->cpus = line_has(line, line_code(line, "--cpus"))
+	request->cpus = line_sets(line, line_code(line, "--cpus"))
 				? line_value(line, line_code(line, "--cpus"))
 				: NULL;
 	request->usual_memory = line_value(line, line_code(line, "--memory"));
 	request->memory =
-		line_has(line, line_code(line, "--memory")) ? request->usual_memory : NULL;
+		line_sets(line, line_code(line, "--memory")) ? request->usual_memory : NULL;
 	if (check_environment(err) < 0 ||
 	    line_number(line, line_code(line, "--cluster-tasks"), TASKS_MOST, &request->tasks,
 			err) < 0 ||

@@ -1,5 +1,6 @@
 #include "frontend/commands/commandline.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,37 +14,85 @@
 
 #define OPTION_VERSION 'V'
 
+#define NAMING_VALUE 4 /* shorter values are found in any message */
+#define NEGATION "no-"
+#define NEGATION_SIZE 48
+#define OPTIONS_MAX (2 * OPTION_ROWS_MAX) /* with --no-OPTION */
+
 struct given_option {
 	int code;
 	const char *value;
+	bool off; /* as --no-OPTION */
 };
 
 /* --- what was given --- */
 
+static const struct given_option *last_given(const struct parsed_line *line, int code)
+{
+	for (size_t i = line->given_count; i-- > 0;)
+		if (line->given[i].code == code)
+			return &line->given[i];
+	return NULL;
+}
+
+/* The file's last value for the option, or NULL. */
+static const struct default_value *last_used(const struct parsed_line *line, int code)
+{
+	for (size_t i = line->used_count; i-- > 0;)
+		if (option_row_named(line->command, line->used[i]->option)->code == code)
+			return line->used[i];
+	return NULL;
+}
+
+static bool is_yes(const struct default_value *value)
+{
+	return value && strcmp(value->value, "yes") == 0;
+}
+
 bool line_has(const struct parsed_line *line, int code)
 {
-	for (size_t i = 0; i < line->given_count; i++)
-		if (line->given[i].code == code)
-			return true;
-	return false;
+	const struct option_row *row = option_row_coded(line->command, code);
+	const struct given_option *given = last_given(line, code);
+
+	if (given)
+		return !given->off;
+	return row && !row->value && is_yes(last_used(line, code));
+}
+
+bool line_sets(const struct parsed_line *line, int code)
+{
+	return line_has(line, code) || line_is_default(line, code);
+}
+
+bool line_is_default(const struct parsed_line *line, int code)
+{
+	return last_used(line, code);
 }
 
 const char *line_value(const struct parsed_line *line, int code)
 {
-	const struct option_row *row;
+	const struct given_option *given = last_given(line, code);
+	const struct default_value *used = given ? NULL : last_used(line, code);
+	const struct option_row *row = option_row_coded(line->command, code);
 
-	for (size_t i = line->given_count; i-- > 0;)
-		if (line->given[i].code == code)
-			return line->given[i].value;
-	row = option_row_coded(line->command, code);
-	return row ? row->fallback : NULL;
+	if (given)
+		return given->value;
+	return used ? used->value : row ? row->fallback : NULL;
 }
 
 const char *line_next(const struct parsed_line *line, int code, size_t *i)
 {
-	while (*i < line->given_count)
-		if (line->given[(*i)++].code == code)
-			return line->given[*i - 1].value;
+	for (; *i < line->given_count; (*i)++)
+		if (line->given[*i].code == code)
+			return line->given[(*i)++].value;
+	for (; *i - line->given_count < line->used_count; (*i)++) {
+		const struct default_value *used = line->used[*i - line->given_count];
+
+		if (option_row_named(line->command, used->option)->code == code) {
+			(*i)++;
+			return used->value;
+		}
+	}
 	return NULL;
 }
 
@@ -54,16 +103,88 @@ int line_code(const struct parsed_line *line, const char *name)
 
 const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value)
 {
-	if (i >= line->given_count)
-		return NULL;
-	*value = line->given[i].value;
-	return option_row_coded(line->command, line->given[i].code);
+	const struct option_row *row;
+	size_t at = 0;
+
+	for (size_t k = 0; k < line->given_count; k++)
+		if (!line->given[k].off && at++ == i) {
+			*value = line->given[k].value;
+			return option_row_coded(line->command, line->given[k].code);
+		}
+	for (size_t k = 0; k < line->used_count; k++) {
+		row = option_row_named(line->command, line->used[k]->option);
+		if ((row->value || is_yes(line->used[k])) && at++ == i) {
+			*value = row->value ? line->used[k]->value : NULL;
+			return option_row_coded(line->command, row->code);
+		}
+	}
+	return NULL;
 }
 
 void parsed_line_clear(struct parsed_line *line)
 {
+	report_set_note(NULL, NULL);
 	free(line->given);
+	free(line->used);
 	*line = (struct parsed_line){ 0 };
+}
+
+/* --- defaults --- */
+
+static bool is_inside_word(char c)
+{
+	return isalnum((unsigned char)c) || (c && strchr("-_./", c));
+}
+
+/* Whether MESSAGE has WORD, and not as a part of a longer one. */
+static bool is_about(const char *message, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *at = message; (at = strstr(at, word)); at++)
+		if (!is_inside_word(at[length]) && (at == message || !is_inside_word(at[-1])))
+			return true;
+	return false;
+}
+
+/* Where the file sets what MESSAGE is about; the caller frees it. NULL: nowhere. */
+static char *note_origin(const char *message, const void *context)
+{
+	const struct parsed_line *line = context;
+	char *note = NULL;
+
+	for (size_t i = 0; i < line->used_count && !note; i++) {
+		const struct default_value *used = line->used[i];
+
+		if ((is_about(message, used->option) ||
+		     (strlen(used->value) >= NAMING_VALUE && is_about(message, used->value))) &&
+		    asprintf(&note, " (%s:%u sets %s)", line->origin, used->line, used->option) < 0)
+			note = NULL;
+	}
+	return note;
+}
+
+/* Takes the defaults of options that were not given and that the verb has. -1 if that worked. */
+static int take_defaults(struct parsed_line *line, const struct defaults *d)
+{
+	const struct default_value *value;
+	const struct option_row *row;
+
+	if (!d || !defaults_apply(line->command))
+		return -1;
+	if (d->error)
+		return report_error(line->name, d->error);
+	line->used = calloc(d->count + 1, sizeof(*line->used));
+	if (!line->used)
+		return report_error(line->name, NULL);
+	for (size_t r = 0, i = 0; (row = option_row_at(line->command, r)); r++, i = 0)
+		while (row->text && !last_given(line, row->code) &&
+		       (!row->verb || row->verb == line->verb) &&
+		       (value = defaults_next(d, line->command, row, &i)))
+			line->used[line->used_count++] = value;
+	line->origin = d->path;
+	report_set_note(note_origin, line);
+	return -1;
 }
 
 /* --- wrong options --- */
@@ -81,12 +202,12 @@ static size_t count_matches(const struct option *options, const char *name)
 static int report_unknown(const char *command, const char *word, const struct option *options)
 {
 	_cleanup_free_ char *name = strndup(word + 2, strcspn(word + 2, "="));
-	const char *names[OPTION_ROWS_MAX + 1], *hint;
+	const char *names[OPTIONS_MAX], *hint;
 	size_t count = 0;
 
 	if (name && *name && count_matches(options, name) > 1)
 		return report_usage(command, "option \"%s\" is ambiguous", word);
-	for (; count < OPTION_ROWS_MAX && options[count].name; count++)
+	for (; count < OPTIONS_MAX && options[count].name; count++)
 		names[count] = options[count].name;
 	hint = name ? suggest(name, names, count) : NULL;
 	if (hint)
@@ -121,51 +242,45 @@ static int take_color(const char *command)
 	return report_usage(command, "--color %s: must be auto, always or never", optarg);
 }
 
-/* "image|dir" as "image or dir", with the one that WORD was probably meant to be. */
 static int report_choice(const char *command, const struct option_row *row, const char *word)
 {
-	_cleanup_free_ char *copy = strdup(row->value), *list = strdup("");
-	const char *words[OPTION_ROWS_MAX], *hint;
-	char *rest = NULL, *longer;
-	size_t count = 0;
+	_cleanup_free_ char *choices = option_explain_choices(row, word);
 
-	if (!copy || !list)
+	if (!choices)
 		return report_usage(command, "out of memory");
-	for (char *one = strtok_r(copy, "|", &rest); one && count < OPTION_ROWS_MAX;
-	     one = strtok_r(NULL, "|", &rest))
-		words[count++] = one;
-	for (size_t i = 0; i < count; i++) {
-		if (asprintf(&longer, "%s%s%s", list,
-			     i == 0	     ? ""
-			     : i + 1 < count ? ", "
-					     : " or ",
-			     words[i]) < 0)
-			return report_usage(command, "out of memory");
-		free(list);
-		list = longer;
-	}
-	hint = suggest(word, words, count);
-	return report_usage(command, "%s %s: must be %s%s%s", row->name, word, list,
-			    hint ? "; did you mean: " : "", hint ? hint : "");
+	return report_usage(command, "%s %s: %s", row->name, word, choices);
 }
 
 /* --- options --- */
 
-/* The table for getopt_long(). A value of struct option is the place of its row, from OPTION_OWN
- * on, so that it differs from '?' and ':'. */
-static void list_options(const struct command *command,
-			 struct option out[static OPTION_ROWS_MAX + 1])
+/* The table for getopt_long(), and memory for its names. */
+struct option_list {
+	struct option list[OPTIONS_MAX + 1];
+	char negations[OPTION_ROWS_MAX][NEGATION_SIZE];
+};
+
+/* A value of struct option is the place of its row, from OPTION_OWN on, so that it differs from '?'
+ * and ':'. Those of --no-OPTION come after them. */
+static void list_options(const struct command *command, struct option_list *out)
 {
 	const struct option_row *row;
 	size_t count = 0;
 
-	for (size_t i = 0; count < OPTION_ROWS_MAX && (row = option_row_at(command, i)); i++)
-		if (!option_row_is_verb(row))
-			out[count++] =
-				(struct option){ row->name + strlen("--"),
-						 row->value ? required_argument : no_argument, NULL,
-						 OPTION_OWN + (int)i };
-	out[count] = (struct option){ 0 };
+	for (size_t i = 0; i < OPTION_ROWS_MAX && (row = option_row_at(command, i)); i++) {
+		const char *name = row->name + strlen("--");
+
+		if (option_row_is_verb(row))
+			continue;
+		out->list[count++] =
+			(struct option){ name, row->value ? required_argument : no_argument, NULL,
+					 OPTION_OWN + (int)i };
+		if (row->value || row->once)
+			continue;
+		snprintf(out->negations[i], NEGATION_SIZE, NEGATION "%s", name);
+		out->list[count++] = (struct option){ out->negations[i], no_argument, NULL,
+						      OPTION_OWN + OPTION_ROWS_MAX + (int)i };
+	}
+	out->list[count] = (struct option){ 0 };
 }
 
 static int show_help(const struct command *command)
@@ -177,15 +292,19 @@ static int show_help(const struct command *command)
 }
 
 /* -1 if the option is valid. */
-static int take_option(struct parsed_line *line, const struct option_row *row)
+static int take_option(struct parsed_line *line, int result)
 {
+	bool off = result >= OPTION_OWN + OPTION_ROWS_MAX;
+	const struct option_row *row = option_row_at(
+		line->command, (size_t)(result - OPTION_OWN - (off ? OPTION_ROWS_MAX : 0)));
+
 	if (row->code == OPTION_HELP)
 		return show_help(line->command);
 	if (row->code == OPTION_COLOR)
 		return take_color(line->name);
 	if (option_has_choices(row) && !option_is_choice(row, optarg))
 		return report_choice(line->name, row, optarg);
-	line->given[line->given_count++] = (struct given_option){ row->code, optarg };
+	line->given[line->given_count++] = (struct given_option){ row->code, optarg, off };
 	return -1;
 }
 
@@ -193,21 +312,20 @@ static int take_option(struct parsed_line *line, const struct option_row *row)
 static int take_options(struct parsed_line *line, int argc, char **argv)
 {
 	const char *short_options = command_runs_another(line->command) ? "+:h" : ":h";
-	struct option options[OPTION_ROWS_MAX + 1];
+	struct option_list options;
 	int result, status = -1;
 
-	list_options(line->command, options);
+	list_options(line->command, &options);
 	optind = 0;
 	opterr = 0;
 	while (status < 0 &&
-	       (result = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
+	       (result = getopt_long(argc, argv, short_options, options.list, NULL)) != -1) {
 		if (result == ':' || result == '?')
-			status = report_wrong(line->name, result, argv, options);
+			status = report_wrong(line->name, result, argv, options.list);
 		else if (result == 'h')
 			status = show_help(line->command);
 		else
-			status = take_option(
-				line, option_row_at(line->command, (size_t)(result - OPTION_OWN)));
+			status = take_option(line, result);
 	}
 	return status;
 }
@@ -293,13 +411,13 @@ static int check_options(const struct parsed_line *line)
 	char gist[128];
 
 	for (size_t i = 0; (row = option_row_at(line->command, i)); i++) {
-		bool has = line_has(line, row->code),
+		bool has = last_given(line, row->code),
 		     applies = !row->verb || row->verb == line->verb;
 
 		if (has && !applies)
 			return report_usage(line->name, "%s is for %s", row->name,
 					    option_row_coded(line->command, row->verb)->name);
-		if (!has && applies && row->required &&
+		if (!has && applies && row->required && !line_sets(line, row->code) &&
 		    !(row->unless && line_has(line, row->unless)))
 			return report_usage(line->name, "%s is missing: give %s", row->name,
 					    option_gist(row, gist, sizeof(gist)));
@@ -308,7 +426,7 @@ static int check_options(const struct parsed_line *line)
 }
 
 int commandline_parse(const struct command *command, int argc, char **argv,
-		      struct parsed_line *line)
+		      const struct defaults *defaults, struct parsed_line *line)
 {
 	const struct option_row *verb = NULL;
 	int status;
@@ -322,6 +440,8 @@ int commandline_parse(const struct command *command, int argc, char **argv,
 	line->operand_count = argc - optind;
 	if (status < 0)
 		status = take_verb(line, &verb);
+	if (status < 0)
+		status = take_defaults(line, defaults);
 	if (status < 0)
 		status = check_operands(line, verb);
 	return status < 0 ? check_options(line) : status;

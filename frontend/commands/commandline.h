@@ -3,7 +3,7 @@
  * only checks what its table cannot say. */
 #pragma once
 
-#include "frontend/commands/option_table.h"
+#include "frontend/commands/defaults.h"
 
 struct parsed_line {
 	const char *name; /* the command's */
@@ -13,28 +13,40 @@ struct parsed_line {
 	int operand_count;
 	struct given_option *given; /* in their order */
 	size_t given_count;
+	const struct default_value **used; /* of the file: for options that were not given */
+	size_t used_count;
+	char *origin; /* PATH of the file, for messages */
 };
 
-/* Whether the option was given. */
+/* Whether the command line has the option; also true for an option without a value that
+ * the configuration file sets to yes, unless the line says --no-OPTION. */
 bool line_has(const struct parsed_line *line, int code);
+
+/* Whether the option was given or the file sets it. */
+bool line_sets(const struct parsed_line *line, int code);
+
+/* Whether it was not given, and the file sets it. */
+bool line_is_default(const struct parsed_line *line, int code);
 
 /* The code of the command's option NAME, for files that serve a command defined elsewhere. */
 int line_code(const struct parsed_line *line, const char *name);
 
-/* The value that was given last, or else the default; NULL if there is neither. */
+/* The value that was given last, or else the default, which the file may set; NULL if there is
+ * neither. */
 const char *line_value(const struct parsed_line *line, int code);
 
-/* The values of an option that may be repeated, one per call; NULL after the last. *I starts at 0.
- */
+/* The values of an option that may be repeated, one per call; NULL after the last. Those of the
+ * file count if none was given. *I starts at 0. */
 const char *line_next(const struct parsed_line *line, int code, size_t *i);
 
-/* The row of the line's option I, and its value or NULL; NULL after the last. */
+/* The row of the line's option I, and its value or NULL; NULL after the last. Those of the file
+ * come after those that were given. An option that was turned off is left out. */
 const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value);
 
-/* ARGV[0] is the command's name. Returns -1 if the command should run with LINE, which the caller
- * clears; else the exit status. */
+/* ARGV[0] is the command's name. DEFAULTS outlive LINE; NULL: none. Returns -1 if the command
+ * should run with LINE, which the caller clears; else the exit status. */
 int commandline_parse(const struct command *command, int argc, char **argv,
-		      struct parsed_line *line);
+		      const struct defaults *defaults, struct parsed_line *line);
 void parsed_line_clear(struct parsed_line *line);
 
 /* Reads the options before the command, which is then argv[optind]. HELP is rootlet's own. Returns

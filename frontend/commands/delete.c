@@ -6,13 +6,15 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/commands/commands.h"
+#include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/store.h"
 
 enum { OPTION_YES = OPTION_OWN };
 
 static const struct option_row delete_rows[] = {
 	ROOTFS_ROWS,
-	{ "--yes", NULL, OPTION_YES, "do not ask; required if standard input is not a terminal" },
+	{ "--yes", NULL, OPTION_YES, "do not ask; required if standard input is not a terminal",
+	  .once = true },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },
@@ -67,7 +69,10 @@ static int delete_remove_rootfs(struct delete *d, struct error **err)
 	message.name = d->base;
 	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
 	request.remove = &message;
-	return helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err);
+	if (helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err) < 0)
+		return -1;
+	freshness_forget(d->parent, d->base);
+	return 0;
 }
 
 /* Replaces the usual error for a missing rootfs, which says how to create one. */

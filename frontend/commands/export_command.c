@@ -17,16 +17,12 @@ enum { OPTION_SBOM = OPTION_OWN, OPTION_FORMAT, OPTION_PROVENANCE, OPTION_KEY };
 
 static const struct option_row export_rows[] = {
 	ROOTFS_ROWS,
-	{
-		"--sbom",
-		"FILE",
-		OPTION_SBOM,
-		"write the list of packages to FILE; - is standard output",
-	},
+	{ "--sbom", "FILE", OPTION_SBOM, "write the list of packages to FILE; - is standard output",
+	  .once = true },
 	{ "--format", "spdx|cyclonedx", OPTION_FORMAT, "SPDX 2.3 or CycloneDX 1.5, both in JSON",
 	  .fallback = "spdx" },
 	{ "--provenance", "FILE", OPTION_PROVENANCE,
-	  "write how the rootfs was made to FILE, signed; - is standard output" },
+	  "write how the rootfs was made to FILE, signed; - is standard output", .once = true },
 	{ "--key", "KEY", OPTION_KEY,
 	  "with --provenance: the OpenPGP key that signs, as a fingerprint or long key id" },
 	{ NULL },

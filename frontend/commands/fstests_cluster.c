@@ -61,7 +61,7 @@ int fstests_cluster_check(const struct parsed_line *line, struct error **err)
 		return 0;
 	}
 	for (size_t i = 0; i < 2; i++)
-		if (!is_given(line, own[i]))
+		if (!line_sets(line, line_code(line, own[i])))
 			return error_set(err, ERR_INPUT, CLUSTER " needs %s: give %s", own[i],
 					 option_row_named(line->command, own[i])->text);
 	if (strcmp(named_value(line, CLUSTER), KUBERNETES) != 0)
@@ -107,7 +107,8 @@ static int cluster_add(struct cluster_words *w, const char *name, const char *va
 /* Options that are about this command or about the merged run. */
 static bool is_kept_here(const char *name)
 {
-	static const char *const here[] = { "--results", "--junit", "--color" };
+	static const char *const here[] = { "--results", "--junit",	   "--baseline",
+					    "--color",	 "--auto-upgrade", "--max-age" };
 
 	for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++)
 		if (strcmp(name, here[i]) == 0)
@@ -126,9 +127,10 @@ static int list_pod_words(const struct parsed_line *line, struct cluster_words *
 	for (size_t i = 0; (row = line_given(line, i, &value)); i++)
 		if (!is_kept_here(row->name) && cluster_add(w, row->name, value, err) < 0)
 			return -1;
-	if (!is_given(line, "--cpus") && cluster_add(w, "--cpus", CPUS_USUAL, err) < 0)
+	if (!line_sets(line, line_code(line, "--cpus")) &&
+	    cluster_add(w, "--cpus", CPUS_USUAL, err) < 0)
 		return -1;
-	if (is_given(line, "--memory"))
+	if (line_sets(line, line_code(line, "--memory")))
 		return 0;
 	return cluster_add(w, "--memory", named_value(line, "--memory"), err);
 }

@@ -83,11 +83,12 @@ static const struct option_row fstests_rows[] = {
 	  "build fstests in a rootfs of the same release, once per state of DIR" },
 	ROOTFS_ROWS,
 	{ "--host-root", NULL, OPTION_HOST_ROOT,
-	  "use the host's own filesystem as the guest's root, not a rootfs" },
+	  "use the host's own filesystem as the guest's root, not a rootfs", .once = true },
 	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
 	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
 	FORCE_9P_ROW,
 	OVERLAY_ROW,
+	AUTO_UPGRADE_ROWS,
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
 	  .fallback = "ext4", .apart = true },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
@@ -107,7 +108,8 @@ static const struct option_row fstests_rows[] = {
 	  "where the disks are. disk: in $TMPDIR or /var/tmp; tmpfs: in memory",
 	  .fallback = "disk" },
 	{ "--device", "FILE", OPTION_DEVICE,
-	  "use this block device or file as the next disk; its data is lost; may be repeated" },
+	  "use this block device or file as the next disk; its data is lost; may be repeated",
+	  .once = true },
 	{ "--io-scheduler", "mq-deadline|none|bfq|kyber", OPTION_IO_SCHEDULER,
 	  "I/O scheduler of the disks" },
 	{ "--memory", "SIZE", OPTION_MEMORY, "memory of the guest", .fallback = "4G",
@@ -125,7 +127,8 @@ static const struct option_row fstests_rows[] = {
 	  .fallback = "3600" },
 	{ "--shard", "PART", OPTION_SHARD,
 	  "run one part of the tests: I/N for part I of N; auto for a job of GitLab or a Slurm "
-	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge" },
+	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge",
+	  .once = true },
 	{ "--durations", "FILE", OPTION_DURATIONS,
 	  "how long tests probably take, from rootlet runs durations, so that all parts take "
 	  "equally long" },
@@ -138,7 +141,7 @@ static const struct option_row fstests_rows[] = {
 	  "slurm: run the tests on the machines of a cluster, as the tasks of an array job. "
 	  "kubernetes: print the manifest of a job that does so, and run nothing here; all paths "
 	  "are those in its pods, and are not checked",
-	  .apart = true },
+	  .apart = true, .once = true },
 	{ "--cluster-tasks", "N", OPTION_CLUSTER_TASKS,
 	  "the number of tasks or pods; each runs --jobs guests at once" },
 	{ "--cluster-directory", "DIR", OPTION_CLUSTER_DIRECTORY,
@@ -148,15 +151,16 @@ static const struct option_row fstests_rows[] = {
 	  "slurm: an option for sbatch. kubernetes: image=IMAGE, claim=NAME, kvm=RESOURCE or "
 	  "kvm=none, name=NAME or namespace=NAME. May be repeated" },
 	{ "--resume", "RUN", OPTION_RESUME,
-	  "continue a run on Slurm that was interrupted, or whose rootlet exited" },
+	  "continue a run on Slurm that was interrupted, or whose rootlet exited", .once = true },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end", .apart = true },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
 	{ "--results", "DIR", OPTION_RESULTS,
-	  "directory for the results, not ~/.local/state/rootlet/runs/RUN" },
-	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system" },
+	  "directory for the results, not ~/.local/state/rootlet/runs/RUN", .once = true },
+	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system",
+	  .once = true },
 	{ "--baseline", "RUN", OPTION_BASELINE,
 	  "compare with that run: what newly fails or passes, what still fails" },
 	JSON_ROW("JSON events, one per line, and finally the result"),
@@ -223,6 +227,8 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->host_root = line_has(line, OPTION_HOST_ROOT);
 	o->force_9p = line_has(line, OPTION_FORCE_9P);
 	o->unsealed = line_has(line, OPTION_UNSEALED);
+	if (o->host_root && line_is_default(line, OPTION_BUILD))
+		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->json = line_has(line, OPTION_JSON);
@@ -253,6 +259,8 @@ static int fstests_read_line(struct fstests_options *o, const struct parsed_line
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
 		return -1;
+	if (o->host_root && line_is_default(line, OPTION_OVERLAY))
+		o->overlays[0] = NULL;
 	words = list_values(line, OPTION_VNG_ARG, o->vng_words, VNG_WORDS_MAX, err);
 	if (words < 0)
 		return -1;
@@ -271,10 +279,6 @@ static int check_combination(const struct fstests_options *o, const struct shard
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
-	if (o->keyring && !o->build && !o->install_missing && strcmp(o->kernel, "distro") != 0)
-		return error_set(err, ERR_INPUT,
-				 "--keyring goes with --kernel distro, --build or "
-				 "--install-missing: nothing else is downloaded");
 	if (o->install_missing && (o->host_root || shard->parts))
 		return error_set(err, ERR_INPUT, "--install-missing does not go with %s",
 				 o->host_root ? "--host-root"
@@ -328,6 +332,7 @@ static int check_cluster(const struct fstests_options *o, const struct shard *sh
 
 struct fstests_job {
 	struct fstests_options options;
+	struct upgrade_wish upgrade;
 	struct guest_count count;
 	char *fstypes; /* that may be tested: --fstype's and those in --config */
 	char *tested;  /* that are tested: "ext4,xfs" */
@@ -412,10 +417,23 @@ static struct root_wish root_wish_of(const struct fstests_job *j)
 	};
 }
 
+static struct rootfs_choice rootfs_choice_of(const struct fstests_job *j)
+{
+	return (struct rootfs_choice){
+		.name = j->options.name,
+		.path = j->options.path,
+		.kernel = j->options.kernel,
+		.keyring = j->options.keyring,
+		.wait = j->upgrade.mode != UPGRADE_NEVER,
+		.progress = j->run.progress,
+	};
+}
+
 static int prepare_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
 	const struct root_wish wish = root_wish_of(j);
+	const struct rootfs_choice choice = rootfs_choice_of(j);
 
 	if (o->host_root) {
 		j->root.vm = (struct vm_root){ .kind = VM_ROOT_HOST, .path = "/" };
@@ -425,8 +443,8 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			fstests_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
 		return read_words(j, err);
 	}
-	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
-		    0 ||
+	j->upgrade.progress = j->run.progress;
+	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
 	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
@@ -591,6 +609,9 @@ static int describe_identity(const struct fstests_job *j, json_t *record, struct
 {
 	json_t *identity = run_identity(&j->run, j->rootfs.manifest, &j->root, j->tested, err);
 
+	if (j->rootfs.manifest)
+		json_object_set_new(record, "generation",
+				    json_integer((json_int_t)j->rootfs.manifest->generation));
 	return identity ? json_object_set_new(record, "identity", identity) : -1;
 }
 
@@ -753,13 +774,11 @@ static void begin_run(struct fstests_job *j)
 /* Prepares the root again: its rootfs has changed. */
 static int reopen_root(struct fstests_job *j, struct error **err)
 {
-	const struct fstests_options *o = &j->options;
 	const struct root_wish wish = root_wish_of(j);
+	const struct rootfs_choice choice = rootfs_choice_of(j);
 
 	root_free(&j->root);
-	if (rootfs_open(o->name, o->path, o->kernel, o->keyring, j->run.progress, &j->rootfs, err) <
-		    0 ||
-	    root_prepare(&wish, &j->root, err) < 0)
+	if (rootfs_open(&choice, &j->rootfs, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	j->run.vm.root = j->root.vm;
@@ -922,9 +941,10 @@ static int read_count(struct fstests_job *j, const struct parsed_line *line, str
 	char cpus[CPUS_TEXT];
 
 	if (line_memory(line, &j->options.memory, err) < 0 || line_cpus(line, cpus, err) < 0 ||
-	    guest_count_choose(
-		    &host, line_value(line, OPTION_JOBS), line_has(line, OPTION_CPUS) ? cpus : NULL,
-		    line_has(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count, err) < 0)
+	    guest_count_choose(&host, line_value(line, OPTION_JOBS),
+			       line_sets(line, OPTION_CPUS) ? cpus : NULL,
+			       line_sets(line, OPTION_MEMORY) ? memory : NULL, memory, &j->count,
+			       err) < 0)
 		return -1;
 	j->options.jobs = j->count.guests;
 	return 0;
@@ -941,7 +961,7 @@ static int check_resumed(const struct parsed_line *line, struct error **err)
 	if (line->operand_count)
 		return error_set(err, ERR_INPUT, "--resume does not go with tests");
 	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
-		bool good = false;
+		bool good = line_is_default(line, row->code);
 
 		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
 			good = good || row->code == allowed[k];
@@ -950,6 +970,38 @@ static int check_resumed(const struct parsed_line *line, struct error **err)
 					 "%s does not go with --resume: the run keeps its options",
 					 row->name);
 	}
+	return 0;
+}
+
+/* A default of the configuration file is there for when it is needed. */
+static int check_keyring(const struct fstests_options *o, const struct parsed_line *line,
+			 struct error **err)
+{
+	if (!line_has(line, OPTION_KEYRING) || o->build || o->install_missing ||
+	    strcmp(o->kernel, "distro") == 0 ||
+	    strcmp(line_value(line, OPTION_AUTO_UPGRADE), "never") != 0)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "--keyring goes with --kernel distro, --build, --install-missing or "
+			 "--auto-upgrade: nothing else is downloaded");
+}
+
+/* Where it makes no sense, the file's default is ignored. */
+static int read_upgrade(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	const char *why = line_has(line, OPTION_SHARD) ? "--shard: every part needs the same rootfs"
+			  : line_has(line, OPTION_CLUSTER)
+				  ? "--cluster: all machines need the same rootfs, and one may be "
+				    "running tests in it; run rootlet upgrade first"
+			  : j->options.host_root ? "--host-root, which uses no rootfs"
+						 : NULL;
+
+	if (line_upgrade(line, &j->upgrade, err) < 0)
+		return -1;
+	if (why && line_has(line, OPTION_AUTO_UPGRADE) && j->upgrade.mode != UPGRADE_NEVER)
+		return error_set(err, ERR_INPUT, "--auto-upgrade does not go with %s", why);
+	if (why)
+		j->upgrade.mode = UPGRADE_NEVER;
 	return 0;
 }
 
@@ -963,7 +1015,8 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return check_resumed(line, err);
-	if ((!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
+	if (check_keyring(&j->options, line, err) < 0 || read_upgrade(j, line, err) < 0 ||
+	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
 		return -1;
 	if (j->cluster.engine) {
 		use_cluster_jobs(j);

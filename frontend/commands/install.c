@@ -8,7 +8,8 @@ enum { OPTION_DRY_RUN = OPTION_OWN };
 
 static const struct option_row install_rows[] = {
 	CHANGE_ROWS,
-	{ "--dry-run", NULL, OPTION_DRY_RUN, "change nothing; print what would change" },
+	{ "--dry-run", NULL, OPTION_DRY_RUN, "change nothing; print what would change",
+	  .once = true },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },

@@ -1,5 +1,4 @@
 /* rootlet list: every rootfs in the store. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/client/inspection.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/manifest.h"
@@ -117,27 +117,12 @@ static int list_rootfs(struct list *l, const char *name, struct error **err)
 	return 0;
 }
 
-/* Sorted by name. */
-static int list_all(struct list *l, struct error **err)
-{
-	struct dirent **entries = NULL;
-	int n = scandirat(l->parent, ".", &entries, NULL, alphasort), r = 0;
-
-	if (n < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot read %s", l->folder);
-	for (int i = 0; i < n; i++) {
-		if (r == 0 && entries[i]->d_name[0] != '.')
-			r = list_rootfs(l, entries[i]->d_name, err);
-		free(entries[i]);
-	}
-	free(entries);
-	return r;
-}
-
 static int list_print(struct list *l, struct error **err)
 {
-	l->folder = store_folder(err);
-	if (!l->folder)
+	_cleanup_(words_freep) char **names = NULL;
+	int r = store_list(&l->folder, &names, err);
+
+	if (r < 0)
 		return -1;
 	l->parent = open(l->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->parent < 0 && errno == ENOENT)
@@ -146,7 +131,9 @@ static int list_print(struct list *l, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", l->folder);
 	if (store_has_stale(l->parent, NULL) && want_helper(l))
 		store_sweep(l->helper, l->parent, NULL);
-	return list_all(l, err);
+	for (char **name = names; r == 0 && name && *name; name++)
+		r = list_rootfs(l, *name, err);
+	return r;
 }
 
 static int command_list(const struct parsed_line *line)

@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
+#include "lib/cleanup.h"
 
 #define MORE "…"
 
 static const struct option_row common_rows[] = {
-	{ "--color", "WHEN", OPTION_COLOR, "auto, always or never", .fallback = "auto" },
-	{ "--help", NULL, OPTION_HELP, "show this help" },
+	{ "--color", "WHEN", OPTION_COLOR, "auto, always or never", .fallback = "auto",
+	  .once = true },
+	{ "--help", NULL, OPTION_HELP, "show this help", .once = true },
 };
 
 const struct command command_without_rows = { .name = "" };
@@ -88,6 +91,30 @@ bool option_is_choice(const struct option_row *row, const char *word)
 			return true;
 	}
 	return false;
+}
+
+char *option_explain_choices(const struct option_row *row, const char *word)
+{
+	_cleanup_free_ char *copy = strdup(row->value);
+	const char *words[OPTION_ROWS_MAX], *hint;
+	char *rest = NULL, *text = NULL;
+	size_t count = 0, size;
+	FILE *out = copy ? open_memstream(&text, &size) : NULL;
+
+	if (!out)
+		return NULL;
+	for (char *one = strtok_r(copy, "|", &rest); one && count < OPTION_ROWS_MAX;
+	     one = strtok_r(NULL, "|", &rest))
+		words[count++] = one;
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%s%s", i == 0 ? "must be " : i + 1 < count ? ", " : " or ", words[i]);
+	hint = suggest(word, words, count);
+	if (hint)
+		fprintf(out, "; did you mean: %s", hint);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 const char *option_gist(const struct option_row *row, char *out, size_t size)

@@ -25,6 +25,7 @@ struct option_row {
 	bool or_next : 1;     /* at most one of this option and the next */
 	bool preset : 1;      /* the verb if none is given */
 	bool apart : 1;	      /* begins a group in the help, after an empty line */
+	bool once : 1;	      /* of one call: cannot have a default in the configuration file */
 };
 
 /* A command. main.c lists them. */
@@ -59,10 +60,11 @@ enum {
 
 /* Needs frontend/rootfs/store.h. */
 #define ROOTFS_ROWS                                                                                \
-	{ "--name", "NAME", OPTION_NAME,                                                           \
-	  "name in ~/" STORE_FOLDER " (default: " STORE_DEFAULT_NAME ")", .or_next = true },       \
+	{ "--name",	   "NAME",                                                                 \
+	  OPTION_NAME,	   "name in ~/" STORE_FOLDER " (default: " STORE_DEFAULT_NAME ")",         \
+	  .or_next = true, .once = true },                                                         \
 	{                                                                                          \
-		"--path", "DIR", OPTION_PATH, "path of a rootfs elsewhere"                         \
+		"--path", "DIR", OPTION_PATH, "path of a rootfs elsewhere", .once = true           \
 	}
 #define QUIET_ROW                                                                                  \
 	{                                                                                          \
@@ -70,7 +72,7 @@ enum {
 	}
 #define JSON_ROW(what)                                                                             \
 	{                                                                                          \
-		"--json", NULL, OPTION_JSON, what                                                  \
+		"--json", NULL, OPTION_JSON, what, .once = true                                    \
 	}
 #define JSON_EVENTS "JSON events, one per line: progress, log, and finally result"
 #define JSON_FINDINGS "print the findings as a JSON object"
@@ -100,6 +102,9 @@ bool command_runs_another(const struct command *command);
  * leading zero. */
 bool option_has_choices(const struct option_row *row);
 bool option_is_choice(const struct option_row *row, const char *word);
+
+/* "must be image or dir; did you mean: image"; the caller frees it. NULL if out of memory. */
+char *option_explain_choices(const struct option_row *row, const char *word);
 
 /* The beginning of the row's text, up to the first of "(;:". Returns OUT. */
 const char *option_gist(const struct option_row *row, char *out, size_t size);

@@ -46,6 +46,7 @@ static const struct option_row run_rows[] = {
 	  .fallback = "auto" },
 	FORCE_9P_ROW,
 	OVERLAY_ROW,
+	AUTO_UPGRADE_ROWS,
 	{ "--unsealed", NULL, OPTION_UNSEALED,
 	  "let vng and qemu see all of the host's files, read-only, and its processes: for hosts "
 	  "where a VM cannot have its own /proc, and for vng installations that rootlet does not "
@@ -71,6 +72,7 @@ struct run {
 	struct vm_share shares[VM_SHARES_MAX];
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_terminal terminal;
+	struct upgrade_wish upgrade;
 	struct vm_config config;
 	struct root root;
 	struct rootfs rootfs;
@@ -229,9 +231,13 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	while ((value = line_next(line, OPTION_DISK, &disk)))
 		if (add_disk(r, value, err) < 0)
 			return -1;
-	if (r->keyring && strcmp(r->kernel_path, "distro") != 0)
+	if (line_upgrade(line, &r->upgrade, err) < 0)
+		return -1;
+	if (line_has(line, OPTION_KEYRING) && strcmp(r->kernel_path, "distro") != 0 &&
+	    r->upgrade.mode == UPGRADE_NEVER)
 		return error_set(err, ERR_INPUT,
-				 "--keyring goes with --kernel distro: nothing else is downloaded");
+				 "--keyring goes with --kernel distro or --auto-upgrade: nothing "
+				 "else is downloaded");
 	return 0;
 }
 
@@ -244,10 +250,18 @@ static int run_prepare(struct run *r, struct error **err)
 		.no_virtiofs = r->force_9p,
 		.progress = r->progress,
 	};
+	const struct rootfs_choice choice = {
+		.name = r->name,
+		.path = r->path,
+		.kernel = r->kernel_path,
+		.keyring = r->keyring,
+		.wait = r->upgrade.mode != UPGRADE_NEVER,
+		.progress = r->progress,
+	};
 	char why[128];
 
-	if (rootfs_open(r->name, r->path, r->kernel_path, r->keyring, r->progress, &r->rootfs,
-			err) < 0 ||
+	r->upgrade.progress = r->progress;
+	if (auto_upgrade(&r->upgrade, err) < 0 || rootfs_open(&choice, &r->rootfs, err) < 0 ||
 	    root_prepare(&wish, &r->root, err) < 0)
 		return -1;
 	helper_stop(&r->rootfs.helper);
@@ -261,8 +275,12 @@ static int run_prepare(struct run *r, struct error **err)
 /* What the run is about, and how it ended. */
 static json_t *run_describe(const struct run *r, const char *status, const struct vm_result *result)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
-			 json_text(r->rootfs.path), "kernel", json_text(r->kernel_path), "boot",
+	const struct manifest *m = r->rootfs.manifest;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "status", status, "path",
+			 json_text(r->rootfs.path), "generation",
+			 m ? json_integer((json_int_t)m->generation) : json_null(), "kernel",
+			 json_text(r->kernel_path), "boot",
 			 json_text(r->rootfs.kernel ? kernel_boot_name(r->rootfs.kernel) : NULL),
 			 "kvm", r->config.kvm, "seconds",
 			 json_integer((json_int_t)(time(NULL) - r->began)), "console",

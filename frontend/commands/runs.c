@@ -43,10 +43,10 @@ static const struct option_row runs_rows[] = {
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
 	  .verb = VERB_PRUNE },
 	{ "--results", "DIR", OPTION_RESULTS,
-	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN",
-	  .verb = VERB_MERGE },
+	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN", .verb = VERB_MERGE,
+	  .once = true },
 	{ "--junit", "FILE", OPTION_JUNIT, "merge: also write the results as JUnit XML",
-	  .verb = VERB_MERGE },
+	  .verb = VERB_MERGE, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -144,10 +144,15 @@ static json_t *results_to_json(const struct results *results)
 static void runs_print_one(const struct run_folder *run, const json_t *record,
 			   const struct results *results)
 {
+	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
+
 	printf("run %s: %s\n", run->id, state_of(run, record));
 	printf("  kernel   %s (%s)\n", text_of(record, "kernel_version"),
 	       text_of(record, "kernel"));
-	printf("  rootfs   %s, as %s\n", text_of(record, "rootfs"), text_of(record, "root"));
+	printf("  rootfs   %s, as %s", text_of(record, "rootfs"), text_of(record, "root"));
+	if (generation)
+		printf(", generation %" JSON_INTEGER_FORMAT, generation);
+	putchar('\n');
 	printf("  fstests  %s on %s\n", text_of(record, "fstests"), text_of(record, "fstype"));
 	printf("  logs     %s (%s, results/)\n", run->path,
 	       faccessat(run->fd, RUN_OUTPUT, F_OK, 0) == 0 ? "check.out, console.log"

@@ -15,7 +15,8 @@
 		{ "--allow-older-release", NULL, OPTION_ALLOW_OLDER,                               \
 		  "accept a release file that is older than the newest one seen from this "        \
 		  "mirror, as "                                                                    \
-		  "after the mirror was restored from a backup" },                                 \
+		  "after the mirror was restored from a backup",                                   \
+		  .once = true },                                                                  \
 	{                                                                                          \
 		"--components", "LIST", OPTION_COMPONENTS,                                         \
 			"archive components, such as \"main,universe\""                            \

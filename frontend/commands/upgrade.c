@@ -4,15 +4,19 @@
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/previous.h"
 
-enum { OPTION_CHECK = OPTION_OWN, OPTION_SECURITY, OPTION_ROLLBACK };
+enum { OPTION_CHECK = OPTION_OWN, OPTION_SECURITY, OPTION_ROLLBACK, OPTION_ALL };
 
 static const struct option_row upgrade_rows[] = {
 	CHANGE_ROWS,
+	{ "--all", NULL, OPTION_ALL,
+	  "upgrade every rootfs in the store, one after the other; continue if one fails",
+	  .once = true },
 	{ "--check", NULL, OPTION_CHECK,
-	  "change nothing; print what would change (exit status 1 if anything would)" },
+	  "change nothing; print what would change (exit status 1 if anything would)",
+	  .once = true },
 	{ "--security", NULL, OPTION_SECURITY, "only security updates" },
 	{ "--rollback", NULL, OPTION_ROLLBACK,
-	  "exchange the rootfs and NAME.previous, which the last upgrade left" },
+	  "exchange the rootfs and NAME.previous, which the last upgrade left", .once = true },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },
@@ -41,17 +45,26 @@ static int go_back(const struct parsed_line *line)
 	return status;
 }
 
-/* Options that a rollback has no use for. */
-static int check_rollback(const struct parsed_line *line)
+/* Options that do not go with FIRST. */
+static int check_alone(const struct parsed_line *line, int first, const int *others, size_t count)
 {
-	static const int others[] = { OPTION_CHECK,   OPTION_SECURITY,	  OPTION_MIRROR,
-				      OPTION_KEYRING, OPTION_ALLOW_OLDER, OPTION_COMPONENTS };
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (line_has(line, others[i]))
-			return report_usage(line->name, "%s does not go with --rollback",
-					    option_row_coded(line->command, others[i])->name);
+	for (size_t i = 0; line_has(line, first) && i < count; i++)
+		if (line_has(line, others[i]) && !line_is_default(line, others[i]))
+			return report_usage(line->name, "%s does not go with %s",
+					    option_row_coded(line->command, others[i])->name,
+					    option_row_coded(line->command, first)->name);
 	return 0;
+}
+
+static int check_upgrade(const struct parsed_line *line)
+{
+	static const int back[] = { OPTION_CHECK,   OPTION_SECURITY,	OPTION_MIRROR,
+				    OPTION_KEYRING, OPTION_ALLOW_OLDER, OPTION_COMPONENTS };
+	static const int all[] = { OPTION_NAME, OPTION_PATH, OPTION_ROLLBACK };
+	int status = check_alone(line, OPTION_ALL, all, sizeof(all) / sizeof(*all));
+
+	return status ? status
+		      : check_alone(line, OPTION_ROLLBACK, back, sizeof(back) / sizeof(*back));
 }
 
 static int command_upgrade(const struct parsed_line *line)
@@ -62,13 +75,14 @@ static int command_upgrade(const struct parsed_line *line)
 		.security = line_has(line, OPTION_SECURITY),
 		.keep_old = true,
 	};
-	int status = line_has(line, OPTION_ROLLBACK) ? check_rollback(line) : 0;
+	int status = check_upgrade(line);
 
 	if (status)
 		return status;
 	if (line_has(line, OPTION_ROLLBACK))
 		return go_back(line);
-	return change_run(line, &request, line_has(line, OPTION_CHECK), EXIT_FAILED);
+	return (line_has(line, OPTION_ALL) ? change_run_all : change_run)(
+		line, &request, line_has(line, OPTION_CHECK), EXIT_FAILED);
 }
 
 const struct command upgrade_command = {
@@ -78,7 +92,8 @@ const struct command upgrade_command = {
 		 "that it lacks, in a copy, which then takes its place. The rootfs as it was stays "
 		 "as NAME.previous, in place of an older one of that name. Packages on hold and "
 		 "changed configuration files stay as they are.",
-	.statuses = "0 upgraded, or up to date; " CHANGE_STATUSES " --check: 1 there are updates.",
+	.statuses = "0 upgraded, or up to date; " CHANGE_STATUSES " --check: 1 there are updates. "
+		    "--all: the highest of all.",
 	.rows = upgrade_rows,
 	.run = command_upgrade,
 	.acts = true,

@@ -2,8 +2,10 @@
 
 #include <sys/stat.h>
 #include <stdio.h>
+#include <string.h>
 
 #define CPUS_MOST 255
+#define DAYS_MOST 36500
 
 int line_number(const struct parsed_line *line, int code, unsigned long limit, unsigned int *number,
 		struct error **err)
@@ -18,7 +20,7 @@ int line_memory(const struct parsed_line *line, const char **memory, struct erro
 {
 	*memory = line_value(line, OPTION_MEMORY);
 	/* The default may be more than the host has. */
-	return line_has(line, OPTION_MEMORY) ? check_memory(*memory, err) : 0;
+	return line_sets(line, OPTION_MEMORY) ? check_memory(*memory, err) : 0;
 }
 
 int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err)
@@ -50,6 +52,27 @@ enum root_transport line_transport(const struct parsed_line *line)
 
 	root_transport_parse(line_value(line, OPTION_ROOT_TRANSPORT), &transport);
 	return transport;
+}
+
+int line_upgrade(const struct parsed_line *line, struct upgrade_wish *wish, struct error **err)
+{
+	const char *mode = line_value(line, OPTION_AUTO_UPGRADE),
+		   *days = line_value(line, OPTION_MAX_AGE);
+
+	*wish = (struct upgrade_wish){
+		.mode = strcmp(mode, "always") == 0	? UPGRADE_ALWAYS
+			: strcmp(mode, "security") == 0 ? UPGRADE_SECURITY
+							: UPGRADE_NEVER,
+		.name = line_value(line, OPTION_NAME),
+		.path = line_value(line, OPTION_PATH),
+		.keyring = line_value(line, OPTION_KEYRING),
+	};
+	if (strcmp(days, "0") == 0)
+		return 0;
+	if (parse_number("--max-age", days, DAYS_MOST, &wish->days, NULL) == 0)
+		return 0;
+	return error_set(err, ERR_INPUT, "--max-age %s: not a number of days from 0 to %d", days,
+			 DAYS_MOST);
 }
 
 int line_overlays(const struct parsed_line *line, const char *list[static VM_OVERLAYS_MAX + 1],

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend/commands/commandline.h"
+#include "frontend/rootfs/auto_upgrade.h"
 #include "frontend/vm/guest_root.h"
 #include "frontend/vm/vm_options.h"
 #include "lib/error.h"
@@ -19,6 +20,8 @@ enum {
 	OPTION_OVERLAY,
 	OPTION_TIMEOUT,
 	OPTION_BOOT_TIMEOUT,
+	OPTION_AUTO_UPGRADE,
+	OPTION_MAX_AGE,
 	OPTION_VM_OWN,
 };
 
@@ -52,6 +55,18 @@ enum {
 			"elf without KVM, where that is faster, if the kernel can",                \
 			.fallback = "auto"                                                         \
 	}
+#define AUTO_UPGRADE_ROWS                                                                          \
+	{ "--auto-upgrade", "never|security|always", OPTION_AUTO_UPGRADE,                          \
+	  "upgrade the rootfs first if it is older than --max-age. security: only to security "    \
+	  "updates; always: all packages. If that fails, the run goes on with the rootfs as it "   \
+	  "is",                                                                                    \
+	  .fallback = "never" },                                                                   \
+	{                                                                                          \
+		"--max-age", "DAYS", OPTION_MAX_AGE,                                               \
+			"how many days ago the rootfs may have been created or last upgraded; "    \
+			"0: upgrade before every run",                                             \
+			.fallback = "7"                                                            \
+	}
 #define APPEND_ROW                                                                                 \
 	{                                                                                          \
 		"--append", "WORDS", OPTION_APPEND,                                                \
@@ -69,6 +84,9 @@ int line_memory(const struct parsed_line *line, const char **memory, struct erro
 int line_cpus(const struct parsed_line *line, char out[static CPUS_TEXT], struct error **err);
 int line_append(const struct parsed_line *line, char **append, struct error **err);
 enum root_transport line_transport(const struct parsed_line *line);
+
+/* Fills in WISH from --auto-upgrade, --max-age and the rows of the rootfs. */
+int line_upgrade(const struct parsed_line *line, struct upgrade_wish *wish, struct error **err);
 
 /* The values of --overlay, NULL-terminated. ERR_INPUT if there are more than VM_OVERLAYS_MAX. */
 int line_overlays(const struct parsed_line *line, const char *list[static VM_OVERLAYS_MAX + 1],

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "frontend/cli/events.h"
+#include "frontend/mcp/brief.h"
 #include "frontend/mcp/tool_text.h"
 #include "frontend/mcp/tools.h"
 #include "lib/clock.h"
@@ -217,6 +218,7 @@ static json_t *structured_content(struct call *c)
 		return json_pack("{s:O}", wrap, c->result);
 	if (!json_is_object(c->result))
 		return NULL;
+	brief_make(c->tool, c->result);
 	if (c->output.length)
 		json_object_set_new(c->result, "output", json_text(c->output.text));
 	return json_incref(c->result);

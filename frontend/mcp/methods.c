@@ -17,7 +17,9 @@ static const struct rpc_revision revisions[] = {
 static const char instructions[] =
 	"Creates root filesystems for kernel testing without root privileges, boots kernels on "
 	"them in VMs, and runs fstests there. Start with check_test_rootfs. If there is no rootfs, "
-	"create one with create_test_rootfs. doctor reports what the host lacks.";
+	"create one with create_test_rootfs. fstests_dependencies says "
+	"which packages fstests lacks there, and install_packages installs them. doctor reports "
+	"what the host lacks.";
 
 static bool is_id(const json_t *id)
 {

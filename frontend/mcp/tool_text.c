@@ -6,6 +6,7 @@
 #include "frontend/cli/text.h"
 
 #define SHOWN_FAILURES 10
+#define SHOWN_ITEMS 8 /* of a list */
 
 /* As in check.c. */
 #define PRIMARY_USERS 2
@@ -213,6 +214,86 @@ static void print_fstests(FILE *out, const struct call_ending *e)
 		fprintf(out, "\nFull results: %s\n", tool_text_string(e->result, "results"));
 }
 
+/* "Installed (12): acl 2.3, attr 2.5 and 10 more" */
+static void tool_text_print_packages(FILE *out, const char *title, const json_t *list)
+{
+	const json_t *package;
+	size_t i, count = json_array_size(list);
+
+	if (count)
+		fprintf(out, "%s (%zu):", title, count);
+	json_array_foreach(list, i, package)
+	{
+		if (i == SHOWN_ITEMS)
+			break;
+		fprintf(out, "%s %s %s", i ? "," : "", tool_text_string(package, "name"),
+			tool_text_string(package, "version"));
+	}
+	if (count > SHOWN_ITEMS)
+		fprintf(out, " and %zu more", count - SHOWN_ITEMS);
+	if (count)
+		fputc('\n', out);
+}
+
+static void print_change(FILE *out, const struct call_ending *e)
+{
+	const json_t *installed = json_object_get(e->result, "installed"),
+		     *upgraded = json_object_get(e->result, "upgraded"),
+		     *removed = json_object_get(e->result, "removed");
+	bool changed = json_is_true(json_object_get(e->result, "changed"));
+	bool any =
+		json_array_size(installed) || json_array_size(upgraded) || json_array_size(removed);
+
+	fprintf(out, "✓ %s %s\n",
+		changed ? "Changed the rootfs at"
+		: any	? "This would change the rootfs at"
+			: "There is nothing to do in the rootfs at",
+		tool_text_string(e->result, "path"));
+	if (json_object_get(e->result, "generation"))
+		fprintf(out, "Generation: %" JSON_INTEGER_FORMAT "\n",
+			json_integer_value(json_object_get(e->result, "generation")));
+	tool_text_print_packages(out, "Install", installed);
+	tool_text_print_packages(out, "Upgrade", upgraded);
+	tool_text_print_packages(out, "Remove", removed);
+}
+
+static void print_dependencies(FILE *out, const struct call_ending *e)
+{
+	const json_t *one, *packages = json_object_get(e->result, "packages");
+	size_t i, missing = 0;
+
+	json_array_foreach(json_object_get(e->result, "dependencies"), i, one)
+	{
+		if (strcmp(tool_text_string(one, "state"), "missing") != 0)
+			continue;
+		if (missing++ < SHOWN_ITEMS)
+			fprintf(out, "Missing: %s %s, for %" JSON_INTEGER_FORMAT " tests%s%s\n",
+				tool_text_string(one, "kind"), tool_text_string(one, "name"),
+				json_integer_value(json_object_get(one, "tests")),
+				*tool_text_string(one, "package") ? "; package " : "",
+				tool_text_string(one, "package"));
+	}
+	if (missing > SHOWN_ITEMS)
+		fprintf(out, "... and %zu more\n", missing - SHOWN_ITEMS);
+	if (!missing)
+		fprintf(out, "✓ The rootfs at %s has what the tests ask for\n",
+			tool_text_string(e->result, "path"));
+	if (json_array_size(packages))
+		fputs("Install with install_packages:", out);
+	json_array_foreach(packages, i, one) if (i < SHOWN_ITEMS)
+		fprintf(out, " %s", json_string_value(one));
+	if (json_array_size(packages))
+		fputs(json_array_size(packages) > SHOWN_ITEMS ? " ...\n" : "\n", out);
+}
+
+static void print_lock(FILE *out, const struct call_ending *e)
+{
+	fprintf(out, "✓ Wrote %s with %" JSON_INTEGER_FORMAT " packages of the rootfs at %s\n",
+		tool_text_string(e->result, "output"),
+		json_integer_value(json_object_get(e->result, "packages")),
+		tool_text_string(e->result, "path"));
+}
+
 static const struct {
 	const char *tool;
 	void (*print)(FILE *out, const struct call_ending *e);
@@ -225,6 +306,11 @@ static const struct {
 	{ "fstests_vm_boot_and_run", print_fstests },
 	{ "fstests_results", print_fstests },
 	{ "run_in_vm", tool_text_print_run },
+	{ "install_packages", print_change },
+	{ "uninstall_packages", print_change },
+	{ "upgrade_test_rootfs", print_change },
+	{ "fstests_dependencies", print_dependencies },
+	{ "lock_test_rootfs", print_lock },
 	{ "doctor", print_doctor },
 };
 

@@ -7,6 +7,7 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
+#include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/manifest_change.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
@@ -146,6 +147,14 @@ static int change_open_rootfs(struct package_change *c, int *rootfs, struct erro
 	return store_check_unused(*rootfs, c->parent, c->base, err);
 }
 
+/* If that fails, the next automatic upgrade comes too early. */
+static void note_freshness(const struct package_change *c)
+{
+	if (c->request->base == BASE_UPGRADED)
+		freshness_write(c->parent, c->base, c->manifest->created, c->request->security,
+				NULL);
+}
+
 int change_plan(struct package_change *c, struct error **err)
 {
 	_cleanup_close_ int rootfs = -1, status = -1;
@@ -157,7 +166,11 @@ int change_plan(struct package_change *c, struct error **err)
 	status = change_read_status(c, rootfs, err);
 	if (status < 0 || open_archive(c, err) < 0)
 		return -1;
-	return change_choose(c, status, err);
+	if (change_choose(c, status, err) < 0)
+		return -1;
+	if (change_is_empty(c))
+		note_freshness(c);
+	return 0;
 }
 
 const char *change_version(const struct package_change *c, const char *name)
@@ -197,7 +210,10 @@ int change_apply(struct package_change *c, struct error **err)
 	c->manifest->count = helper_ids(c->helper)->count;
 	if (manifest_change(c->manifest, set, &requests, err) < 0)
 		return -1;
-	return provision_change(c->helper, &provision, c->manifest, err);
+	if (provision_change(c->helper, &provision, c->manifest, err) < 0)
+		return -1;
+	note_freshness(c);
+	return 0;
 }
 
 void change_clear(struct package_change *c)

@@ -10,6 +10,7 @@
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "proto/validate.h"
@@ -114,6 +115,40 @@ bool store_may_be_rootfs(int directory)
 	closed = tree_open(directory, VIEW_CLOSED_TREE, O_PATH);
 	return closed < 0 && errno == EACCES && fstat(directory, &st) == 0 &&
 	       st.st_uid != geteuid();
+}
+
+static bool store_has(int folder, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return name[0] != '.' && fd >= 0 && store_may_be_rootfs(fd);
+}
+
+int store_list(char **path, char ***names, struct error **err)
+{
+	_cleanup_close_ int parent = -1;
+	struct dirent **entries = NULL;
+	size_t count = 0;
+	int n, r = 0;
+
+	*names = NULL;
+	*path = store_folder(err);
+	if (!*path)
+		return -1;
+	parent = open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 && errno == ENOENT)
+		return 0;
+	n = parent < 0 ? -1 : scandirat(parent, ".", &entries, NULL, alphasort);
+	if (n < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", *path);
+	for (int i = 0; i < n; i++) {
+		if (r == 0 && store_has(parent, entries[i]->d_name))
+			r = words_add(names, &count, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return r < 0 ? error_no_memory(err) : 0;
 }
 
 static int report_foreign(const char *absolute, struct error **err)

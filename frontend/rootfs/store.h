@@ -32,6 +32,10 @@ int store_open(struct helper *h, int directory, const char *absolute, int *rootf
 /* The store's directory, "/home/user/.kerneldev-mcp"; the caller frees it. */
 char *store_folder(struct error **err);
 
+/* The names in the store that may be rootfs, sorted; NULL if the store is empty. The caller frees
+ * them with words_free(), and *PATH, the store's directory. */
+int store_list(char **path, char ***names, struct error **err);
+
 /* Whether DIRECTORY may be a rootfs: it has a manifest, or it is closed and belongs to another uid,
  * and only the helper can tell. */
 bool store_may_be_rootfs(int directory);

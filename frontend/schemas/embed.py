@@ -10,6 +10,10 @@ def output_schema(tool, schemas):
     """Returns the schema of the command's output. Arrays are wrapped, since a tool's result is an object."""
     schema, wrap = dict(schemas[tool["outputSchema"]]), tool.get("wrap")
     del schema["$schema"]
+    if tool.get("brief"):
+        schema["properties"] = {**schema["properties"], "left_out": {
+            "description": "how many items of which list are left out",
+            "type": "object", "additionalProperties": {"type": "integer", "minimum": 1}}}
     if not wrap:
         return schema
     # References start at the root of the document.

@@ -1,8 +1,11 @@
 #include "frontend/vm/guest_root.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
+#include "frontend/cli/interrupt.h"
 #include "frontend/client/client.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/image_cache.h"
@@ -10,6 +13,8 @@
 #include "frontend/vm/kernel_package.h"
 #include "frontend/vm/vng.h"
 #include "proto/validate.h"
+
+#define WAIT_MS 200
 
 bool root_transport_parse(const char *text, enum root_transport *transport)
 {
@@ -229,36 +234,74 @@ void rootfs_close(struct rootfs *r)
 	*r = ROOTFS_NONE;
 }
 
-static int guest_root_open_all(const char *name, const char *path, const char *kernel,
-			       const char *keyring, struct progress *progress, struct rootfs *r,
-			       struct error **err)
+static int guest_root_lock(const struct rootfs_choice *c, const struct rootfs *r,
+			   struct error **err)
 {
-	bool distribution = strcmp(kernel, "distro") == 0;
+	struct pollfd interrupt = { .fd = interrupt_fd(), .events = POLLIN };
+	bool told = false;
 
-	if (!distribution && kernel_open(kernel, &r->kernel, err) < 0)
+	while (flock(r->tree, LOCK_SH | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || !c->wait)
+			return error_set(err, ERR_BUSY,
+					 "the rootfs at %s is being replaced or removed", r->path);
+		if (!told)
+			progress_note(c->progress, "the rootfs is being changed: waiting");
+		told = true;
+		poll(&interrupt, 1, WAIT_MS);
+		if (interrupt_caught())
+			return error_set(err, ERR_INTERRUPTED, "interrupted");
+	}
+	return 0;
+}
+
+/* Whether the locked rootfs still has its path: an upgrade may have exchanged it before. */
+static bool is_in_place(const struct rootfs *r)
+{
+	struct stat opened, named;
+
+	return fstat(r->directory, &opened) == 0 && lstat(r->path, &named) == 0 &&
+	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+static int guest_root_open_tree(const struct rootfs_choice *c, struct rootfs *r, struct error **err)
+{
+	do {
+		closep(&r->directory);
+		closep(&r->tree);
+		r->directory = r->tree = -1;
+		free(r->path);
+		r->path = NULL;
+		if (store_find(c->name, c->path, &r->directory, &r->path, err) < 0)
+			return -1;
+		/* With ids other than those it was made with, setuid programs in the rootfs would
+		 * belong to a user that the guest does not know, and its init would fail. */
+		if ((!r->helper && helper_start("run", c->progress, &r->helper, err) < 0) ||
+		    store_open(r->helper, r->directory, r->path, &r->tree, &r->closed, err) < 0 ||
+		    guest_root_lock(c, r, err) < 0)
+			return -1;
+	} while (!is_in_place(r));
+	return 0;
+}
+
+static int guest_root_open_all(const struct rootfs_choice *c, struct rootfs *r, struct error **err)
+{
+	bool distribution = strcmp(c->kernel, "distro") == 0;
+
+	if (!distribution && kernel_open(c->kernel, &r->kernel, err) < 0)
 		return -1;
-	if (store_find(name, path, &r->directory, &r->path, err) < 0)
-		return -1;
-	/* With ids other than those it was made with, setuid programs in the rootfs would belong to
-	 * a user that the guest does not know, and its init would fail. */
-	if (helper_start("run", progress, &r->helper, err) < 0 ||
-	    store_open(r->helper, r->directory, r->path, &r->tree, &r->closed, err) < 0)
-		return -1;
-	if (flock(r->tree, LOCK_SH | LOCK_NB) < 0)
-		return error_set(err, ERR_BUSY, "the rootfs at %s is being replaced or removed",
-				 r->path);
-	if (manifest_read(r->helper, r->tree, &r->manifest, err) < 0)
+	if (guest_root_open_tree(c, r, err) < 0 ||
+	    manifest_read(r->helper, r->tree, &r->manifest, err) < 0)
 		return -1;
 	if (!distribution)
 		return 0;
-	return kernel_distribution(r->manifest, keyring, r->helper, progress, &r->kernel, err);
+	return kernel_distribution(r->manifest, c->keyring, r->helper, c->progress, &r->kernel,
+				   err);
 }
 
-int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
-		struct progress *progress, struct rootfs *rootfs, struct error **err)
+int rootfs_open(const struct rootfs_choice *choice, struct rootfs *rootfs, struct error **err)
 {
 	*rootfs = ROOTFS_NONE;
-	if (guest_root_open_all(name, path, kernel, keyring, progress, rootfs, err) == 0)
+	if (guest_root_open_all(choice, rootfs, err) == 0)
 		return 0;
 	rootfs_close(rootfs);
 	return -1;

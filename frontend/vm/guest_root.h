@@ -51,10 +51,16 @@ struct root_wish {
 bool root_transport_parse(const char *text, enum root_transport *transport);
 
 /* NAME and PATH are as in store.h. KERNEL is a path as in kernel.h, or "distro", which uses KEYRING
- * as described there. Sets ERR_HOST if the rootfs was made with another id range; checks this
- * before it downloads anything. */
-int rootfs_open(const char *name, const char *path, const char *kernel, const char *keyring,
-		struct progress *progress, struct rootfs *rootfs, struct error **err);
+ * as described there. */
+struct rootfs_choice {
+	const char *name, *path, *kernel, *keyring;
+	bool wait; /* while another process changes the rootfs; otherwise that is ERR_BUSY */
+	struct progress *progress;
+};
+
+/* Sets ERR_HOST if the rootfs was made with another id range; checks this before it downloads
+ * anything. */
+int rootfs_open(const struct rootfs_choice *choice, struct rootfs *rootfs, struct error **err);
 void rootfs_close(struct rootfs *rootfs);
 
 /* Chooses the transport, prints a note if the choice is unexpected, and builds the image if it is

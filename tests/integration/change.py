@@ -3,13 +3,17 @@ Everything that can go wrong: integration/change_faults."""
 import hashlib
 import json
 import os
+import shutil
 import stat
 
-from support import changes, debs, tap
+import jsonschema
+
+from support import changes, debs, mcp, tap
 from support import mirror as mirrors
 from support.changes import digest, manifest
+from support.schemas import stream
 from support.server import Server
-from support.world import PROFILE, Case, Home, Tidy, mirror, play
+from support.world import PROFILE, SOURCE, Case, Home, Tidy, mirror, play
 
 INPUT, MISSING, BUSY = 2, 1, 6
 OLD = "test-rootfs.previous"
@@ -286,6 +290,102 @@ def goes_back(server):
     tap.report(listed.status == 0 and OLD in listed.out, "list shows NAME.previous", listed)
 
 
+# --- every rootfs ---
+
+def more_rootfs(server):
+    """Two that the tests of --all upgrade later."""
+    for name, packages in (("all-a", ["odd-app"]), ("all-b", ["odd-app", "odd-safe"])):
+        made = home.create("--name", name, server=server, at=AT.first)
+        added = run("install", "--name", name, *packages)
+        tap.report(made.status == added.status == 0, f"rootfs {name} is created", made, added)
+
+
+def every_rootfs():
+    """upgrade --all, of two rootfs with updates, one without, the one before an upgrade, and a broken one."""
+
+    def rows(outcome):
+        events, result, wrong = stream("upgrade-all", outcome)
+        rows = {row["name"]: row for row in (result or {}).get("rootfs", ())}
+        wrong += [] if events and list(rows) == sorted(rows) else ["no events, or not in order"]
+        return rows, wrong
+    before = {name: digest(home, name) for name in ("all-a", "all-b")}
+    checked = run("upgrade", "--all", "--check", "--json")
+    seen, wrong = rows(checked)
+    tap.report(not wrong and checked.status == 1 and set(seen) == {"all-a", "all-b", "test-rootfs"} and
+               [seen[name]["exit_status"] for name in sorted(seen)] == [1, 1, 0] and
+               names(seen["all-b"], "upgraded") == ["odd-app", "odd-safe"] and
+               before == {name: digest(home, name) for name in before},
+               "upgrade --all --check --json: one stream, one object per rootfs, nothing has changed",
+               *wrong, checked)
+    secure = run("upgrade", "--all", "--security")
+    tap.report(secure.status == 0 and versions("all-a")["odd-app"] == "1" and
+               versions("all-b")["odd-safe"] == "2" and versions("all-b")["odd-app"] == "1" and
+               "all-a is up to date." in secure.out and "Changed " in secure.out and
+               "--rollback --name all-b" in secure.out,
+               "upgrade --all --security: a line per rootfs, only security updates", secure)
+    inside("sh", "-c", "echo broken >/etc/rootlet/manifest.json", name="all-a")
+    failed = run("upgrade", "--all", "--json")
+    seen, wrong = rows(failed)
+    tap.report(not wrong and failed.status == seen["all-a"]["exit_status"] == 2 and
+               "error" in seen["all-a"] and seen["all-b"]["changed"] is True and
+               versions("all-b")["odd-app"] == "3" and failed.err.startswith("rootlet upgrade: all-a: "),
+               "upgrade --all goes on after a failure, names the rootfs, and has the highest status",
+               *wrong, failed)
+    for option in (["--name", "x"], ["--path", "/x"], ["--rollback"]):
+        play(Case(f"upgrade --all {option[0]}", ["upgrade", "--all", *option], INPUT,
+                  f"{option[0]} does not go with --all"), home)
+    quiet = run("upgrade", "--all", "--quiet", "--security")
+    tap.report(not quiet.out and quiet.status == 2, "upgrade --all --quiet prints only the failure", quiet)
+    for name in ("all-a", "all-a.previous", "all-b", "all-b.previous"):
+        home.run("delete", "--name", name, "--yes")
+    empty = Home()
+    none = [empty.run("upgrade", "--all"), empty.run("upgrade", "--all", "--json")]
+    tap.report(none[0].status == none[1].status == 0 and "rootlet create" in none[0].out and
+               result_of(none[1]) == {"event": "result", "rootfs": [], "exit_status": 0},
+               "upgrade --all without any rootfs", *none)
+
+
+# --- tools ---
+
+def tools():
+    """The same through rootlet mcp: what the tools change, and how much they say."""
+    fstests = f"{home.folder}/fstests-mini"
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", fstests)
+    lock, trusted = f"{home.folder}/mcp.lock", {"keyring": AT.first.keyring}
+    with mcp.Server(home) as server:
+        server.initialize()
+        schemas = {tool["name"]: tool["outputSchema"]
+                   for tool in server.request("tools/list")["result"]["tools"]}
+        for tool, arguments, says, expected in (
+                ("install_packages", {"packages": ["odd-user"], "dry_run": True, **trusted},
+                 "This would change", {"changed": False}),
+                ("install_packages", {"packages": ["odd-user"], **trusted},
+                 "Install (2): odd-shared 1, odd-user 1\n", {"changed": True}),
+                ("install_packages", {"packages": ["odd-user"], **trusted}, "There is nothing to do",
+                 {"changed": False}),
+                ("uninstall_packages", {"packages": ["odd-user"], **trusted},
+                 "Remove (2): odd-shared 1, odd-user 1\n", {"changed": True}),
+                ("upgrade_test_rootfs", {"check": True, **trusted}, "There is nothing to do",
+                 {"changed": False}),
+                ("upgrade_test_rootfs", {"rollback": True}, "Changed the rootfs", {"changed": True}),
+                ("upgrade_test_rootfs", {"rollback": True}, "Changed the rootfs", {"changed": True}),
+                ("lock_test_rootfs", {"lock_path": lock}, f"Wrote {lock} with ", {"output": lock}),
+                ("fstests_dependencies", {"fstests_path": fstests, "offline": True}, "", {"path": TREE})):
+            result = server.call(tool, arguments)["result"]
+            text, content = result["content"][0]["text"], result.get("structuredContent", {})
+            wrong = [error.message for error in
+                     jsonschema.Draft202012Validator(schemas[tool]).iter_errors(content)]
+            size = len(json.dumps(result))
+            tap.report(not wrong and not result["isError"] and says in text and size <= 2048 and
+                       expected.items() <= content.items(),
+                       f"MCP: {tool} {' '.join(map(str, arguments))}: {size} bytes", *wrong, result)
+        result = server.call("install_packages", {"packages": ["odd-nosuch"], **trusted})["result"]
+        tap.report(result["isError"] and "odd-nosuch" in result["content"][0]["text"],
+                   "MCP: install_packages of an unknown package", result)
+    with open(lock, encoding="utf-8") as file:
+        tap.report(json.load(file)["lock"] == 1, "MCP: the lock is there")
+
+
 # --- profile ---
 
 def profile():
@@ -350,8 +450,11 @@ with Server(AT.first.root) as served:
         enterable(served)
         shared_files(served)
         uninstalls()
+        more_rootfs(served)
         upgrades(served)
         goes_back(served)
+        every_rootfs()
+        tools()
         profile()
         own_files()
 tap.done()

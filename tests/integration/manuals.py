@@ -12,7 +12,7 @@ from support.world import BUILD, SOURCE, Home
 
 home = Home()
 MAN = f"{SOURCE}/docs/man"
-PARTS = ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS", "SOURCE_OPTIONS")
+PARTS = ("EXIT_STATUS", "COMMON_OPTIONS", "WHICH_ROOTFS", "SOURCE_OPTIONS", "UPGRADE_OPTIONS")
 # None: rootlet.1. Other commands have a page of their own.
 PAGE_OF = {"chroot": "shell", "uninstall": "install", "help": None}
 
@@ -157,7 +157,8 @@ def check_tools():
                 default = "required"
             elif default == "null":
                 default = "~/.kerneldev-mcp/test-rootfs" if name.endswith("rootfs_path") else "-"
-            here = (f"*{becomes['false']}* if false" if isinstance(becomes, dict) else
+            here = (f"*{becomes['true']}*" if isinstance(becomes, dict) and "true" in becomes else
+                    f"*{becomes['false']}* if false" if isinstance(becomes, dict) else
                     "arguments after *--*" if becomes == "--" else f"*{becomes}*")
             wanted[f"{one['name']} {name}"] = (default, here)
         missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
@@ -173,7 +174,8 @@ def check_tool(tool):
     rows, wrong = of_help(home.run(tool["command"]["words"][0], "--help").out), []
     for name, option in tool["command"]["arguments"].items():
         becomes = option.values() if isinstance(option, dict) else [option]
-        wrong += [f"{name}: there is no option {one}" for one in becomes if one not in rows and one != "--"]
+        wrong += [f"{name}: there is no option {one}" for one in becomes
+                  if one.replace("--no-", "--") not in rows and one != "--"]
         value, default = rows.get(str(option), ("", None))
         published = tool["inputSchema"]["properties"][name]
         if default and " " not in default and str(published.get("default")) != default:

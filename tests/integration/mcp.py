@@ -17,7 +17,8 @@ from support.world import SOURCE, Home, kill, processes_left, wait_until
 NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 PARSE, INVALID, METHOD, PARAMS = -32700, -32600, -32601, -32602
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
-         "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor"]
+         "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor", "install_packages",
+         "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs"]
 # The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
@@ -104,6 +105,10 @@ BAD_ARGUMENTS = [
     ("an unknown scheduler", "fstests_vm_boot_and_run",
      {"kernel_path": "x", "fstests_path": "y", "io_scheduler": "cfq"}, "mq-deadline"),
     ("too many cpus", "run_in_vm", {"kernel_path": "x", "command": ["ls"], "cpus": 1000}, "at most 255"),
+    ("no packages", "install_packages", {}, "packages is missing"),
+    ("an empty list of packages", "uninstall_packages", {"packages": []}, "length 0: at least 1"),
+    ("a package that is not a string", "install_packages", {"packages": [1]}, "packages[0]"),
+    ("no lock file", "lock_test_rootfs", {"lock_path": ""}, "length 0: at least 1"),
     ("an empty run", "fstests_results", {"run": ""}, "length 0: at least 1"),
 ]
 
@@ -219,7 +224,7 @@ def test_tools():
         wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
                                                        "openWorldHint")
                   if not isinstance(tool["annotations"].get(hint), bool)]
-        wrong += [f"{key} is published" for key in ("command", "wrap") if key in tool]
+        wrong += [f"{key} is published" for key in ("command", "wrap", "brief") if key in tool]
         tap.report(not wrong and tool["description"],
                    f"tool {name}: has complete schemas, descriptions and annotations",
                    *wrong)
@@ -263,6 +268,15 @@ def test_calls():
                  "/no/kernel"),
                 ("fstests_results", {}, True, "no runs yet"),
                                               ("fstests_results", {"run": "--help"}, True, "--help"),
+                ("install_packages", {"packages": ["attr"]}, True, f"no rootfs at {missing}"),
+                ("install_packages", {"packages": ["--help"]}, True, "no rootfs at"),
+                ("uninstall_packages", {"packages": ["attr"], "dry_run": True}, True, "no rootfs at"),
+                ("upgrade_test_rootfs", {"check": True}, True, "no rootfs at"),
+                ("upgrade_test_rootfs", {"rollback": True, "check": True}, True,
+                 "--check does not go with --rollback"),
+                ("fstests_dependencies", {"fstests_path": "/no/such"}, True, "/no/such"),
+                ("lock_test_rootfs", {"lock_path": "x.lock"}, True, "no rootfs at"),
+                ("lock_test_rootfs", {"lock_path": "--help", "rootfs_path": "/no/such"}, True, "/no/such"),
                 ("doctor", {}, False, "sub-id ranges")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))

@@ -1,5 +1,6 @@
 """A repository with exactly the packages of one rootfs, for benchmark peers: built from rootlet's cache and
 the manifest of the rootfs, so that all use the same files."""
+import copy
 import glob
 import json
 import os
@@ -55,8 +56,7 @@ class Repository:
         self.folder, self.suite, self.arch = folder, manifest["suite"], manifest["arch"]
         self.names = sorted(manifest["packages"])
         self.excludes = self._filters(tree)
-        base = f"{folder}/dists/{self.suite}/main/binary-{self.arch}"
-        os.makedirs(base)
+        self.distribution, self.home = manifest["distribution"], home
         os.makedirs(f"{folder}/pool")
         chosen = {}
         for digest, stanza in _stanzas(cache, manifest["packages"]).items():
@@ -67,20 +67,48 @@ class Repository:
                 chosen[name] = taken
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
-        with open(f"{base}/Packages", "w", encoding="utf-8") as file:
+        self.keyring = f"{folder}/keyring.gpg"
+        self._publish(chosen)
+        self.unsigned = self._without_signature()
+
+    def _publish(self, stanzas):
+        dist = f"{self.folder}/dists/{self.suite}"
+        packages = f"main/binary-{self.arch}/Packages"
+        os.makedirs(os.path.dirname(f"{dist}/{packages}"))
+        self.stanzas = stanzas
+        with open(f"{dist}/{packages}", "w", encoding="utf-8") as file:
             # debootstrap needs the last blank line too.
-            file.write("".join(f"{stanza}\n\n" for stanza in chosen.values()))
-        with open(f"{folder}/dists/{self.suite}/Release", "w", encoding="utf-8") as file:
-            file.write(f"Origin: {manifest['distribution']}\nSuite: {self.suite}\n"
+            file.write("".join(f"{stanza}\n\n" for stanza in stanzas.values()))
+        with open(f"{dist}/Release", "w", encoding="utf-8") as file:
+            file.write(f"Origin: {self.distribution}\nSuite: {self.suite}\n"
                        f"Codename: {self.suite}\nComponents: main\n"
                        f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S UTC', time.gmtime())}\n"
                        f"Architectures: {self.arch}\nSHA256:\n")
-            digest, size = _digest(f"{base}/Packages")
-            file.write(f" {digest} {size} main/binary-{self.arch}/Packages\n")
-        self.keyring = f"{folder}/keyring.gpg"
-        self.unsigned = self._without_signature()
-        if home:
-            self._sign(home, os.path.dirname(os.path.dirname(base)))
+            digest, size = _digest(f"{dist}/{packages}")
+            file.write(f" {digest} {size} {packages}\n")
+        if self.home:
+            self._sign(self.home, dist)
+
+    def with_newer(self, name, folder):
+        """Returns a copy of this repository, signed with the same key, in which package NAME has a higher
+        version and is the same otherwise."""
+        newer = copy.copy(self)
+        newer.folder = folder
+        shutil.copytree(f"{self.folder}/pool", f"{folder}/pool", copy_function=os.link)
+        old = re.search(r"^Filename: (\S+)$", self.stanzas[name], re.M).group(1)
+        deb = f"pool/{name}-newer.deb"
+        for words in (["dpkg-deb", "--raw-extract", f"{folder}/{old}", f"{folder}/unpacked"],
+                      ["sed", "-i", r"/^Version: /s/$/+newer/", f"{folder}/unpacked/DEBIAN/control"],
+                      ["dpkg-deb", "--root-owner-group", "--build", f"{folder}/unpacked", f"{folder}/{deb}"]):
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(f"{folder}/unpacked")
+        digest, size = _digest(f"{folder}/{deb}")
+        stanza = re.sub(r"^(MD5sum|SHA1|SHA512): .*\n", "", self.stanzas[name], flags=re.M)
+        for field, value in (("Filename", deb), ("SHA256", digest), ("Size", size)):
+            stanza = re.sub(rf"^{field}: .*$", f"{field}: {value}", stanza, flags=re.M)
+        stanza = re.sub(r"^(Version: .*)$", r"\1+newer", stanza, flags=re.M)
+        newer._publish({**self.stanzas, name: stanza})
+        return newer
 
     @staticmethod
     def _filters(tree):
@@ -118,8 +146,9 @@ class Repository:
         os.makedirs(home, mode=0o700, exist_ok=True)
         gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback",
                "--passphrase", ""]
-        for words in (["--quick-generate-key", "offline@example.org", "rsa3072", "sign", "never"],
-                      ["--output", self.keyring, "--export", "offline@example.org"],
+        key = [["--quick-generate-key", "offline@example.org", "rsa3072", "sign", "never"],
+               ["--output", self.keyring, "--export", "offline@example.org"]]
+        for words in (*([] if os.path.exists(self.keyring) else key),
                       ["--digest-algo", "SHA512", "--output", f"{dist}/InRelease", "--clearsign",
                        f"{dist}/Release"]):
             subprocess.run([*gpg, *words], check=True, stderr=subprocess.DEVNULL)

@@ -134,7 +134,7 @@ static void check_case(const struct parse_case *c)
 
 	for (; c->words[argc - 1]; argc++)
 		argv[argc] = strdup(c->words[argc - 1]);
-	status = commandline_parse(c->command, argc, argv, &line);
+	status = commandline_parse(c->command, argc, argv, NULL, &line);
 	good = status == c->status;
 	if (good && status < 0)
 		good = line.verb == c->verb && line.operand_count == c->operands &&
@@ -153,7 +153,7 @@ static void check_repeated(void)
 	struct parsed_line line;
 	size_t i = 0;
 
-	commandline_parse(&with_verbs, 4, argv, &line);
+	commandline_parse(&with_verbs, 4, argv, NULL, &line);
 	tap_check(line_has(&line, OPTION_HOW) && !line_has(&line, OPTION_SIZE),
 		  "an option was given or not");
 	tap_check(tap_same(line_next(&line, OPTION_KEEP, &i), "1") &&

@@ -1,0 +1,105 @@
+#include "frontend/rootfs/auto_upgrade.h"
+
+#include <time.h>
+
+#include "frontend/rootfs/change.h"
+#include "frontend/rootfs/freshness.h"
+#include "frontend/rootfs/previous.h"
+#include "frontend/rootfs/store.h"
+
+#define DAY 86400
+
+/* A run reports later what goes wrong here. */
+static int read_manifest(const struct upgrade_wish *w, struct manifest **manifest)
+{
+	_cleanup_(helper_stop) struct helper *helper = NULL;
+	_cleanup_close_ int directory = -1, rootfs = -1;
+	_cleanup_free_ char *absolute = NULL;
+
+	if (store_find(w->name, w->path, &directory, &absolute, NULL) < 0 ||
+	    helper_start("upgrade", NULL, &helper, NULL) < 0 ||
+	    store_open(helper, directory, absolute, &rootfs, NULL, NULL) < 0)
+		return -1;
+	return manifest_read(helper, rootfs, manifest, NULL);
+}
+
+static void note_outcome(const struct upgrade_wish *w, const struct package_change *c)
+{
+	const struct package_set *set = packages_set(c->fetch);
+
+	progress_note(w->progress,
+		      "changed %zu packages of the rootfs; this is generation %u, and the rootfs "
+		      "before it is %s" PREVIOUS_SUFFIX,
+		      set->package_count, c->manifest->generation, c->base);
+}
+
+static int upgrade_now(const struct upgrade_wish *w, struct error **err)
+{
+	const struct change_request request = {
+		.purpose = "upgrade",
+		.name = w->name,
+		.path = w->path,
+		.source.keyring = w->keyring,
+		.base = BASE_UPGRADED,
+		.profile = w->mode == UPGRADE_ALWAYS,
+		.security = w->mode == UPGRADE_SECURITY,
+		.keep_old = true,
+	};
+	struct package_change change = { .request = &request,
+					 .progress = w->progress,
+					 .parent_fd = -1 };
+	int r = change_plan(&change, err);
+
+	if (r == 0 && !change_is_empty(&change)) {
+		r = change_apply(&change, err);
+		if (r == 0)
+			note_outcome(w, &change);
+	}
+	change_clear(&change);
+	return r;
+}
+
+/* With the lock: another run may have upgraded the rootfs meanwhile. */
+static int upgrade_if_old(const struct upgrade_wish *w, const char *parent, const char *base,
+			  struct error **err)
+{
+	_cleanup_(manifest_free) struct manifest *m = NULL;
+	int64_t age;
+
+	if (read_manifest(w, &m) < 0)
+		return 0;
+	if (!m->count) {
+		progress_note(w->progress,
+			      "the rootfs is made from a lock: --auto-upgrade leaves it as it is");
+		return 0;
+	}
+	age = time(NULL) - freshness_read(parent, base, m->created, w->mode == UPGRADE_SECURITY);
+	if (age < (int64_t)w->days * DAY)
+		return 0;
+	progress_note(w->progress, "the rootfs was last up to date %d days ago: upgrading it",
+		      (int)(age / DAY));
+	return upgrade_now(w, err);
+}
+
+int auto_upgrade(const struct upgrade_wish *w, struct error **err)
+{
+	_cleanup_free_ char *parent = NULL, *base = NULL, *absolute = NULL;
+	_cleanup_(freshness_unlock) int lock = -1;
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_close_ int directory = -1;
+
+	if (w->mode == UPGRADE_NEVER || store_resolve(w->name, w->path, &parent, &base, NULL) < 0 ||
+	    store_find(w->name, w->path, &directory, &absolute, NULL) < 0)
+		return 0;
+	lock = freshness_lock(parent, base, w->progress, &why);
+	if (lock >= 0 && upgrade_if_old(w, parent, base, &why) == 0)
+		return 0;
+	if (why && why->code == ERR_INTERRUPTED) {
+		if (err)
+			*err = STEAL_PTR(why);
+		return -1;
+	}
+	progress_note(w->progress, "cannot upgrade the rootfs: %s; going on with it as it is",
+		      error_text(why));
+	return 0;
+}
