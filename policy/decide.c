@@ -136,7 +136,7 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 	else if (q->package && package_denied(g, q->package))
 		decision_refuse(g, d, "deny-packages", "package", q->package);
 	else if (q->older && !g->rule->older_releases)
-		decision_refuse(g, d, "older-releases", "option", "--allow-older-release");
+		decision_refuse(g, d, "older-releases", "option", q->older);
 	else if (q->engine && !has_word(g->rule->engines, q->engine))
 		decision_refuse(g, d, "engines", "engine", q->engine);
 	else if (q->mode && !mode_allowed(g, q->mode))

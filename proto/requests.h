@@ -84,7 +84,8 @@
 #define RELEASE_FIELDS(FIELD) \
 	FIELD(release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
-	FIELD(release, FLAG, older, , , )
+	FIELD(release, FLAG, older, , , ) \
+	FIELD(release, NUMBER, dated, , valid_any_number, "date of the archive")
 #define INDEX_FIELDS(FIELD) \
 	FIELD(index, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(index, TEXT, component, SUITE_MAX + 1, valid_archive_word, "component")
@@ -136,7 +137,8 @@
 	FIELD(check_release, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(check_release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(check_release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
-	FIELD(check_release, FLAG, older, , , )
+	FIELD(check_release, FLAG, older, , , ) \
+	FIELD(check_release, NUMBER, dated, , valid_any_number, "date of the archive")
 #define CHANGE_FIELDS(FIELD) \
 	FIELD(change, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
 	FIELD(change, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \

@@ -66,6 +66,7 @@ static int ask_helper(const struct fetch *f, uint32_t number, int *status, struc
 	message.pocket = (char *)(uintptr_t)fetch_pockets[number];
 	message.mirror = place;
 	message.older = f->allow_older;
+	message.dated = (uint32_t)f->origin->dated;
 	request.kind_case = ROOTLET__REQUEST__KIND_CHECK_RELEASE;
 	request.check_release = &message;
 	if (helper_call(f->helper, &request, (int[]){ f->releases[number].fd, keyring }, 2, &answer,
@@ -88,6 +89,8 @@ static int refuse_older(const struct fetch *f, const struct error *why, struct e
 
 static void tell_memory(const struct fetch *f, const char *name, int status)
 {
+	if (f->origin->dated)
+		return;
 	if (status == 1)
 		progress_note(f->progress,
 			      "InRelease of %s is older than one seen before, but older ones are "

@@ -34,6 +34,7 @@ struct package {
 struct package_set {
 	char *mirror, *keyring /* path */, *suite, *arch;
 	char *distribution; /* "Ubuntu", "Debian", or the Origin field of the archive */
+	int64_t dated;	    /* see source.h */
 	struct pocket *pockets;
 	size_t pocket_count;
 	struct package *packages;

@@ -188,6 +188,7 @@ static int packages_describe(struct fetch *f, struct error **err)
 
 	if (!set->distribution)
 		set->distribution = strdup(o->distribution ? o->distribution : "unknown");
+	set->dated = o->dated;
 	set->mirror = strdup(o->mirror);
 	set->keyring = strdup(o->keyring);
 	set->suite = strdup(o->suite);
@@ -227,7 +228,8 @@ static int packages_open_stores(struct fetch *f, const struct source *source, st
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
 	    permission_mirrors(f->origin, err) < 0 ||
-	    (source->allow_older && permission_older(err) < 0))
+	    (source->allow_older && permission_older(OLDER_RELEASE, err) < 0) ||
+	    (f->origin->dated && permission_older(DATED_ARCHIVE, err) < 0))
 		return -1;
 	f->allow_older = source->allow_older;
 	f->for_rootfs = !source->purpose;

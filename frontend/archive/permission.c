@@ -54,9 +54,9 @@ static int permission_require(const struct question *q, struct error **err)
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
 }
 
-int permission_older(struct error **err)
+int permission_older(const char *option, struct error **err)
 {
-	const struct question q = { .request = "Release", .keyring = -1, .older = true };
+	const struct question q = { .request = "Release", .keyring = -1, .older = option };
 
 	return permission_require(&q, err);
 }

@@ -40,6 +40,7 @@ enum {
 	OPTION_FRESH,
 	OPTION_DRY_RUN,
 	OPTION_LOCK,
+	OPTION_SNAPSHOT,
 };
 
 static const struct option_row create_rows[] = {
@@ -59,6 +60,11 @@ static const struct option_row create_rows[] = {
 	  "and engine come from FILE" },
 	{ "--force", NULL, OPTION_FORCE,
 	  "replace an existing rootfs, once the new one is complete" },
+	{ "--snapshot", "DATE", OPTION_SNAPSHOT,
+	  "use the archive as it was on DATE, such as 2024-03-01 or 20240301T030400Z; or the URL "
+	  "of a "
+	  "dated archive, which ends with its date",
+	  .or_next = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
@@ -149,6 +155,7 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->source = (struct source){
 		.suite = line_value(line, OPTION_RELEASE),
 		.arch = line_value(line, OPTION_ARCH),
+		.snapshot = line_value(line, OPTION_SNAPSHOT),
 	};
 	c->mode = (unsigned)strtoul(line_value(line, OPTION_TREE_MODE), NULL, 8);
 	c->force = line_has(line, OPTION_FORCE);
@@ -156,6 +163,8 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->dry_run = line_has(line, OPTION_DRY_RUN);
 	c->quiet = line_has(line, OPTION_QUIET);
 	c->json = line_has(line, OPTION_JSON);
+	if (c->source.snapshot && line_has(line, OPTION_MIRROR))
+		return error_set(err, ERR_INPUT, "--snapshot and --mirror contradict each other");
 	return source_line_read(line, &c->source, &c->components, err) < 0
 		       ? -1
 		       : join_includes(c, line, err);
@@ -185,7 +194,8 @@ static int choose_mirror(struct create *c, struct error **err)
 static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
 {
 	static const int replaced[] = { OPTION_RELEASE, OPTION_ARCH,   OPTION_PROFILE,
-					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS };
+					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS,
+					OPTION_SNAPSHOT };
 	const struct manifest *lock;
 
 	if (!c->lock_file)
@@ -201,6 +211,7 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	c->engine = lock->engine;
 	c->source.suite = lock->suite;
 	c->source.arch = lock->arch;
+	c->source.dated = lock->dated;
 	c->source.components = (const char *const *)lock->components;
 	c->locked = (struct profile){
 		.name = lock->profile,

@@ -62,14 +62,29 @@ static void dry_run_ask(struct dry_run *run, const struct question *q, const cha
 	run->tell(q->request, arguments, &d, run->context);
 }
 
+#define RELEASE_CLAIMS_SIZE 40
+
+/* What the requests about a release file say of its age. */
+static const char *release_claims(const struct package_set *set, const struct pocket *pocket,
+				  char claims[static RELEASE_CLAIMS_SIZE])
+{
+	int used = snprintf(claims, RELEASE_CLAIMS_SIZE, "%s", pocket->older ? " older=1" : "");
+
+	if (set->dated)
+		snprintf(claims + used, RELEASE_CLAIMS_SIZE - (size_t)used, " dated=%u",
+			 (unsigned)set->dated);
+	return claims;
+}
+
 static void ask_releases(struct dry_run *run, const struct package_set *set)
 {
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
+		char claims[RELEASE_CLAIMS_SIZE];
 
 		dry_run_ask(run, &(struct question){ "CheckRelease", .keyring = -1 },
 			    "suite=%s pocket=%s mirror=%s%s", set->suite, pocket->name,
-			    pocket->place, pocket->older ? " older=1" : "");
+			    pocket->place, release_claims(set, pocket, claims));
 	}
 }
 
@@ -77,11 +92,14 @@ static void ask_packages(struct dry_run *run, const struct package_set *set)
 {
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
+		const char *older = pocket->older ? OLDER_RELEASE
+				    : set->dated  ? DATED_ARCHIVE
+						  : NULL;
+		char claims[RELEASE_CLAIMS_SIZE];
 
-		dry_run_ask(run,
-			    &(struct question){ "Release", .keyring = -1, .older = pocket->older },
+		dry_run_ask(run, &(struct question){ "Release", .keyring = -1, .older = older },
 			    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
-			    pocket->older ? " older=1" : "");
+			    release_claims(set, pocket, claims));
 		for (size_t j = 0; j < pocket->index_count; j++)
 			dry_run_ask(run, &(struct question){ "Index", .keyring = -1 },
 				    "pocket=%s component=%s", pocket->name,

@@ -34,12 +34,12 @@ static json_t *lock_pack(const struct manifest *m, const char *mirror)
 		field_of_words(m->optional), "left_out", field_of_words(m->left_out), "filters",
 		fields_of_filters(m), "groups", fields_of_groups(m), "users", fields_of_users(m));
 
-	return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "lock",
+	return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:o*, s:s, s:o, s:o, s:o, s:o}", "lock",
 			 LOCK_FORMAT, "epoch", field_of_time(newest(m)), "distribution",
 			 m->distribution, "suite", m->suite, "arch", m->arch, "mirror", mirror,
-			 "engine", m->engine, "components", field_of_words(m->components),
-			 "releases", fields_of_releases(m), "profile", profile, "packages",
-			 fields_of_packages(m));
+			 "dated", field_of_dated(m), "engine", m->engine, "components",
+			 field_of_words(m->components), "releases", fields_of_releases(m),
+			 "profile", profile, "packages", fields_of_packages(m));
 }
 
 int lock_compose(const struct manifest *m, const char *path, char **text, struct error **err)
@@ -188,10 +188,11 @@ static int take_lock(json_t *root, const char *file, struct manifest *m, struct 
 				 "%s: format %u of a lock is not supported, only %d is; use the "
 				 "version of rootlet that wrote it",
 				 file, format, LOCK_FORMAT);
-	if (check_known(root,
-			" lock epoch distribution suite arch mirror engine components releases "
-			"profile packages ",
-			file, "the lock", err) < 0 ||
+	if (check_known(
+		    root,
+		    " lock epoch distribution suite arch mirror dated engine components releases "
+		    "profile packages ",
+		    file, "the lock", err) < 0 ||
 	    check_all_known(releases, " pocket mirror date sha256 ", file, "a release", err) < 0)
 		return -1;
 	m->suite = field_text(root, "suite", valid_archive_word);
@@ -201,6 +202,8 @@ static int take_lock(json_t *root, const char *file, struct manifest *m, struct 
 	m->engine = field_text(root, "engine", valid_engine);
 	if (!m->suite || !m->arch || !m->distribution || !m->mirror || !m->engine)
 		return lock_malformed(file, "distribution, suite, arch, mirror or engine", err);
+	if (!field_dated(root, m))
+		return lock_malformed(file, "dated", err);
 	if (!field_words(json_object_get(root, "components"), valid_archive_word, &m->components) ||
 	    !m->components)
 		return lock_malformed(file, "components", err);

@@ -52,7 +52,8 @@ static bool take_all(const json_t *root, uint32_t format, struct manifest *m)
 	m->distribution = field_text(root, "distribution", NULL);
 	m->mirror = field_text(root, "mirror", NULL);
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
-	       m->mirror && manifest_take_range(json_object_get(root, "id_range"), m) &&
+	       m->mirror && field_dated(root, m) &&
+	       manifest_take_range(json_object_get(root, "id_range"), m) &&
 	       field_time(root, "created", &m->created) && take_changes(root, m) &&
 	       fields_take_packages(json_object_get(root, "packages"), format == 1, m) &&
 	       field_words(json_object_get(root, "left_out"), valid_package_choice, &m->left_out) &&
@@ -106,14 +107,14 @@ static json_t *pack_range(const struct manifest *m)
 static json_t *pack(const struct manifest *m)
 {
 	json_t *root = json_pack(
-		"{s:i, s:o, s:I, s:o*, s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:o, s:o, "
+		"{s:i, s:o, s:I, s:o*, s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:o*, s:o, s:o, "
 		"s:o, s:o*}",
 		"format", m->engine ? MANIFEST_FORMAT : 1, "created", field_of_time(m->created),
 		"generation", (json_int_t)m->generation, "changed",
 		m->changed ? field_of_time(m->changed) : NULL, "profile", m->profile,
 		"profile_sha256", m->profile_sha256, "suite", m->suite, "arch", m->arch,
-		"distribution", m->distribution, "mirror", m->mirror, "id_range",
-		m->count ? pack_range(m) : NULL, "groups", fields_of_groups(m), "users",
+		"distribution", m->distribution, "mirror", m->mirror, "dated", field_of_dated(m),
+		"id_range", m->count ? pack_range(m) : NULL, "groups", fields_of_groups(m), "users",
 		fields_of_users(m), "packages", fields_of_packages(m), "left_out",
 		m->left_out ? field_of_words(m->left_out) : NULL);
 

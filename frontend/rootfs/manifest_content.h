@@ -23,6 +23,7 @@ struct manifest_release {
 struct manifest {
 	char *profile, *profile_sha256; /* its name, and the SHA-256 of its file in hex */
 	char *suite, *arch, *distribution, *mirror;
+	int64_t dated; /* the time of the dated archive that MIRROR is; 0: it is not one */
 	uint32_t first_uid, first_gid, count; /* host ids of the rootfs's ids 0 to COUNT - 1; 0:
 						 not recorded */
 	int64_t created;		      /* seconds since the epoch */

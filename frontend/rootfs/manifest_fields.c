@@ -53,6 +53,12 @@ bool field_time(const json_t *object, const char *key, int64_t *out)
 	return true;
 }
 
+bool field_dated(const json_t *object, struct manifest *m)
+{
+	return !json_object_get(object, "dated") ||
+	       (field_time(object, "dated", &m->dated) && m->dated > 0 && m->dated <= UINT32_MAX);
+}
+
 bool valid_hash(const char *s)
 {
 	uint8_t sum[SHA256_LEN];
@@ -221,6 +227,11 @@ json_t *field_of_time(int64_t time)
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), TIME_FORMAT, &tm);
 	return json_string(text);
+}
+
+json_t *field_of_dated(const struct manifest *m)
+{
+	return m->dated ? field_of_time(m->dated) : NULL;
 }
 
 json_t *field_of_words(char *const *words)

@@ -76,7 +76,8 @@ static int hand_over_index(struct helper *h, const struct pocket *pocket,
 	return helper_call(h, &request, &fd, 1, NULL, err);
 }
 
-static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struct error **err)
+static int hand_over_pocket(struct helper *h, const struct package_set *set,
+			    const struct pocket *pocket, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Release message = ROOTLET__RELEASE__INIT;
@@ -84,6 +85,7 @@ static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struc
 	message.pocket = mutable(pocket->name);
 	message.mirror = pocket->place;
 	message.older = pocket->older;
+	message.dated = (uint32_t)set->dated;
 	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
 	request.release = &message;
 	if (helper_call(h, &request, &pocket->inrelease, 1, NULL, err) < 0)
@@ -141,7 +143,7 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
-		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
+		if (hand_over_pocket(h, set, &set->pockets[i], err) < 0)
 			return -1;
 	progress_stage(p->progress, "Downloading and unpacking packages");
 	/* Otherwise a dead helper goes unnoticed until the next package has arrived. */
@@ -243,6 +245,7 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.arch = set->arch,
 		.distribution = set->distribution,
 		.mirror = set->mirror,
+		.dated = set->dated,
 		.first_uid = ids->first_uid,
 		.first_gid = ids->first_gid,
 		.count = ids->count,

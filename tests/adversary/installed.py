@@ -857,6 +857,7 @@ def not_compared(home, at, new, old, kept):
 
     ask(new, at.keyring, 0, 0, "the newest")
     ask(old, at.keyring, TRUST, 0, "an older one is refused")
+    ask(old, at.keyring, 0, 2, "one of a dated archive is not compared", dated=int(time.time()))
     ask(old, at.keyring, 0, 1, "an older one may be accepted, because nothing is built from it", older=1)
     installed.allow(USER, keyrings="/usr/share/keyrings/debian-archive-keyring.gpg")
     ask(old, own, 0, 2, "one signed by a keyring that the policy does not allow is not compared")
@@ -893,10 +894,22 @@ def rolled_back(home):
     answer = ask(old, REFUSED, "accepting an older one needs the policy's permission", mirror="http://one",
                  older=1)
     tap.report("older-releases" in answer.message, "rollback, installed: the refusal names the key", answer)
+    ended = mirrors.date(now - datetime.timedelta(days=2))
+    past = home.write("past", at.inrelease(Date=then, Valid_Until=ended))
+    day = int((now - datetime.timedelta(days=2.5)).timestamp())
+    for what, path, more in (("an expired one", past, {"dated": day}), ("an older one", old, {"dated": day}),
+                             ("the newest", new, {"dated": 2**32 - 1}),
+                             ("an older one, by both options,", old, {"dated": day, "older": 1})):
+        answer = ask(path, REFUSED, f"{what} of a dated archive needs the policy's permission", **more)
+        tap.report("older-releases" in answer.message, f"rollback, installed: {what}: the key is named",
+                   answer)
     not_compared(home, at, new, old, kept)
     installed.allow(USER, "older-releases = yes")
     ask(old, 0, "with permission, an older one is accepted on request", mirror="http://one", older=1)
     ask(old, TRUST, "with permission, an older one is accepted only on request", mirror="http://one")
+    ask(past, 0, "with permission, an expired one of a dated archive is accepted", dated=day)
+    ask(past, TRUST, "with permission, an expired one is accepted for a dated archive only")
+    ask(past, TRUST, "with permission, one that had expired at that time is refused", dated=day + 86400)
     installed.allow(USER)
     with open(kept, "r+b") as file:
         data = file.read()

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from support import forms, installed, tap
 from support import mirror as mirrors
@@ -341,6 +342,9 @@ def numbers():
                    f"{kind} of {what}: the answer has the right errno", answer)
 
 
+THEN = int(time.time()) - 3 * 86400
+
+
 def without_build(old, memory):
     """CheckRelease gives the same verdict without a build; both share one release memory."""
     def ask(path, code, what, status=0, number=0, keyring=AT.keyring, given=memory, **fields):
@@ -354,6 +358,9 @@ def without_build(old, memory):
     ask(old, TRUST, "older than a build's", number=errno.ESTALE)
     ask(old, 0, "older, with the option to accept it", status=1, older=1)
     ask(old, 0, "without a memory", given=None)
+    ask(old, 0, "older, of a dated archive", status=2, dated=THEN)
+    ask(old, TRUST, "older, again: a dated archive changes no memory", number=errno.ESTALE)
+    ask(INRELEASE, TRUST, "of a dated archive, but dated later", dated=THEN)
     ask(INRELEASE, TRUST, "for another release", suite="noble")
     ask(INRELEASE, TRUST, "for another pocket", pocket="updates")
     ask(FILE, TRUST, "unsigned")
@@ -367,6 +374,8 @@ def rolled_back():
     now = datetime.datetime.now(datetime.timezone.utc)
     then = mirrors.date(now - datetime.timedelta(days=3))
     old = home.write("old", AT.inrelease(Date=then, Valid_Until=None))
+    past = home.write("past", AT.inrelease(Date=then, Valid_Until=mirrors.date(
+        now - datetime.timedelta(days=2))))
     memory = f"{home.folder}/memory"
     row = {"mirror": "http://one"}
 
@@ -386,6 +395,16 @@ def rolled_back():
                "rollback: the refusal names both dates and the option", answer)
     ask(old, {**row, "older": 1}, {0}, "an older one with the option to accept it")
     ask(old, row, {TRUST}, "accepting an older one does not change the memory")
+    with open(memory, "rb") as file:
+        before = file.read()
+    ask(old, {**row, "dated": THEN}, {0}, "an older one of a dated archive")
+    ask(INRELEASE, {"mirror": "http://dated", "dated": 2**32 - 1}, {0}, "one of an archive of the future")
+    ask(past, row, {TRUST}, "one that has expired is refused")
+    ask(past, {**row, "dated": THEN}, {0}, "one that was valid at the time of a dated archive")
+    ask(past, {**row, "dated": THEN + 2 * 86400}, {TRUST}, "one that had expired by then")
+    ask(past, {**row, "dated": 2**32 - 1}, {TRUST}, "an expired one of an archive of the future")
+    with open(memory, "rb") as file:
+        tap.report(file.read() == before, "rollback: dated archives change no memory")
     ask(INRELEASE, row, {0}, "the newest is accepted again")
     ask(old, {"mirror": "http://two"}, {0}, "another mirror has its own entry")
     ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0},

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from support import debs, installed, sanitizers, tap
 from support import mirror as mirrors
@@ -189,6 +190,7 @@ def enforced():
     release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
     index = ("Index", (f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages",),
              {"pocket": "", "component": "universe"})
+    dated = (*release[:2], {"pocket": "", "dated": int(time.time())})
     deb = f"{AT.root}/{AT.deb_of('acl')}"
     package = ("Package", (deb,), {"name": "acl", "sha256": hashlib.sha256(open(deb, "rb").read()).digest()})
     local = ("LocalPackage", *package[1:])
@@ -208,6 +210,9 @@ def enforced():
         ("releases = noble", begin, (), "releases"),
         ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
         ("engines = debootstrap", begin, (), "engines"),
+        ("older-releases = no", dated, (begin,), "older-releases"),
+        ("older-releases = no", dated, (change,), "older-releases"),
+        ("older-releases = no", (*dated[:2], {**dated[2], "dated": 2**32 - 1}), (begin,), "older-releases"),
         ("operations = create delete shell run", ("Verify", (TREE,), {}), (), "operations"),
         ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}),
          (),
@@ -223,7 +228,7 @@ def enforced():
         tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind}{after} is refused",
                    answer)
         if kind not in ("Clone", "Keep", "Verify"):
-            installed.allow(USER)
+            installed.allow(USER, *(["older-releases = yes"] if key == "older-releases" else []))
             answer = ask(kind, paths, first, **fields)
             tap.report(answer.code == 0, f"without {line}: {kind}{after} is allowed", answer)
     for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {

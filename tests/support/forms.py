@@ -48,8 +48,8 @@ OTHERS = {
     "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
                 "gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", "a,b", ["g", "-g"]])},
-    "Release": {"older": ([0, 1], [])},
-    "CheckRelease": {"older": ([0, 1], [])},
+    "Release": {"older": ([0, 1], []), "dated": ANY_NUMBER},
+    "CheckRelease": {"older": ([0, 1], []), "dated": ANY_NUMBER},
     "Change": {"removed": ([[b"p" * 30] * 500, []], [b"p", b"P1", b"p/x", b"--all", [b"pp"] * 501])},
     "Publish": {"replace": ([0, 1], []), "keep_old": ([0, 1], []), "mode": ([0o700, 0o755],
                                                [0, 0o500, 0o744, 0o777, 0o4700, 0o4755, 1 << 32])},
@@ -63,8 +63,8 @@ OTHERS = {
                 "terminal": ([0, 1], [])},
 }
 NUMBERS = {"Hello": ["version"], "Begin": ["epoch"], "Clone": ["epoch"], "BuildImage": ["epoch"],
-           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
-           "CheckRelease": ["older"],
+           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older", "dated"],
+           "CheckRelease": ["older", "dated"],
            "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
 # The library accepts any wire type as true, so none is invalid.

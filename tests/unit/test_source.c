@@ -3,6 +3,8 @@
  */
 #include "frontend/archive/source.h"
 
+#include "frontend/archive/mirror_url.h"
+
 #include <sys/stat.h>
 
 #include "scratch.h"
@@ -165,10 +167,83 @@ static void check_mirrors(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
-		_cleanup_free_ char *url = source_mirror_url(rows[i].mirror, &err);
+		_cleanup_free_ char *url = mirror_url_make(rows[i].mirror, &err);
 
 		tap_check(tap_same(url, rows[i].url) && (url || (err && err->code == ERR_INPUT)),
 			  "mirror %zu: %s", i, rows[i].url ? rows[i].url : "refused");
+	}
+}
+
+/* Values of --snapshot: the mirror and the time, or why not. */
+static void check_dated(void)
+{
+	static const struct {
+		const char *suite, *arch, *snapshot;
+		const char *mirror, *security; /* NULL: refused */
+		int64_t dated;
+		const char *says;
+	} rows[] = {
+		{ "jammy", "amd64", "2024-03-01",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T000000Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T000000Z", 1709251200, NULL },
+		{ "jammy", "i386", "20240301T030405Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T030405Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T030405Z", 1709262245, NULL },
+		{ "bookworm", "arm64", "20240229",
+		  "https://snapshot.debian.org/archive/debian/20240229T000000Z",
+		  "https://snapshot.debian.org/archive/debian-security/20240229T000000Z",
+		  1709164800, NULL },
+		{ "bookworm", "amd64", "http://m:81/archive/debian/20240301T030405Z/",
+		  "http://m:81/archive/debian/20240301T030405Z",
+		  "http://m:81/archive/debian-security/20240301T030405Z", 1709262245, NULL },
+		{ "bookworm", "amd64", "http://m/dated/2024-03-01", "http://m/dated/2024-03-01",
+		  NULL, 1709251200, NULL },
+		{ "jammy", "arm64", "/srv/my archive/20240301", "file:///srv/my%20archive/20240301",
+		  "file:///srv/my%20archive/20240301", 1709251200, NULL },
+		{ "jammy", "arm64", "2024-03-01", NULL, NULL, 0, "Ubuntu on arm64" },
+		{ "warty", "amd64", "2024-03-01", NULL, NULL, 0, "this release on amd64" },
+		{ "jammy", "amd64", "2024-02-30", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024-13-01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024-3-1", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T246000Z", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T030405", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T030405+", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "1969-03-01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024/03/01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", " 2024030", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "yesterday", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "http://m/ubuntu", NULL, NULL, 0, "ends with one" },
+		{ "jammy", "amd64", "ftp://m/ubuntu/20240301", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "http://m/20240301?x", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2099-01-01", NULL, NULL, 0, "in the future" },
+		{ "jammy", "amd64", "http://m/ubuntu/20990101", NULL, NULL, 0, "in the future" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(origin_free) struct origin *origin = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		struct source source = { .suite = rows[i].suite,
+					 .arch = rows[i].arch,
+					 .snapshot = rows[i].snapshot,
+					 .keyring = keyring };
+		int result = source_plan(&source, folder, &origin, &err);
+		const char *last = !origin		 ? NULL
+				   : origin->security[1] ? origin->security[1]
+							 : origin->security[0];
+
+		if (!rows[i].mirror)
+			tap_check(result == -1 && err && err->code == ERR_INPUT &&
+					  strstr(err->message, rows[i].says),
+				  "dated archive \"%s\": refused", rows[i].snapshot);
+		else
+			tap_check(result == 0 && tap_same(origin->mirror, rows[i].mirror) &&
+					  tap_same(last, rows[i].security ? rows[i].security
+									  : rows[i].mirror) &&
+					  origin->dated == rows[i].dated,
+				  "dated archive \"%s\"", rows[i].snapshot);
+		if (err)
+			printf("# %s\n", err->message);
 	}
 }
 
@@ -222,6 +297,7 @@ int main(void)
 	check_debian();
 	check_ubuntu();
 	check_mirrors();
+	check_dated();
 	check_words();
 	file_write("keyring.gpg", NULL);
 	file_write("sources.list.d/test.sources", NULL);

@@ -13,6 +13,7 @@
 #include "lib/hash.h"
 #include "lib/hex_read.h"
 #include "lib/read_all.h"
+#include "lib/release_memory.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
 
@@ -143,7 +144,22 @@ static void take_origin(const char *text, char origin[static WORD_SIZE])
 			*c = '_';
 }
 
-int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
+/* Checks the text's dates: as of DATED, but at the latest as of now. */
+static int check_text(const char *text, const char *suite, const char *pocket, uint32_t dated,
+		      struct error **err)
+{
+	char when[RELEASE_DATE_SIZE];
+	int64_t now = time(NULL);
+
+	if (!dated)
+		return release_text_check(text, suite, pocket, now, err);
+	if (release_text_check(text, suite, pocket, dated < now ? dated : now, err) == 0)
+		return 0;
+	return error_wrap(err, "checked as of %s", release_memory_date(dated, when));
+}
+
+int chain_release(struct chain *c, const char *pocket, int inrelease, uint32_t dated,
+		  struct error **err)
 {
 	struct chain_pocket *p = &c->pockets[c->pocket_count];
 	_cleanup_free_ char *text = NULL;
@@ -159,7 +175,7 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 	text = slurp(TEXT, RELEASE_MAX, &size);
 	if (!text || strlen(text) != size)
 		return error_set(err, ERR_TRUST, "InRelease of %s: it is not text", c->suite);
-	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
+	if (check_text(text, c->suite, pocket, dated, err) < 0)
 		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
 	p->date = release_text_time(text, "Date");
 	take_origin(text, p->origin);
@@ -175,7 +191,8 @@ int chain_check_release(struct chain *c, const struct task *task, int inrelease,
 	memcpy(c->suite, task->check_release.suite, sizeof(c->suite));
 	if (take_keyring(keyring, err) < 0)
 		return -1;
-	return chain_release(c, task->check_release.pocket, inrelease, err);
+	return chain_release(c, task->check_release.pocket, inrelease, task->check_release.dated,
+			     err);
 }
 
 static int add_stanza(struct chain *c, const char *text, size_t length)

@@ -55,7 +55,10 @@ struct chain {
 /* Each returns 0, or -1 with ERR set: ERR_TRUST if a link of the chain fails. TASK is a Begin or a
  * Change. */
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
-int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
+
+/* DATED: see rootlet.proto. */
+int chain_release(struct chain *c, const char *pocket, int inrelease, uint32_t dated,
+		  struct error **err);
 
 /* As above, for one file without a build, against a KEYRING of its own. */
 int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,

@@ -8,13 +8,20 @@
 #include "lib/memory_code.h"
 #include "proto/note.h"
 
+#define CLAIM_OF(message)                                                                          \
+	(struct release_claim)                                                                     \
+	{                                                                                          \
+		.mirror = (message).mirror, .older = (message).older, .dated = (message).dated     \
+	}
+
 /* Compares the release file that was just verified with those before. */
-static int compare_release(const struct chain *c, const struct rollback *r, const char *mirror,
-			   bool older, struct error **err)
+static int compare_release(const struct chain *c, const struct rollback *r,
+			   struct release_claim claim, struct error **err)
 {
 	const struct chain_pocket *found = &c->pockets[c->pocket_count - 1];
-	const struct release_claim claim = { c->suite, found->name, mirror, older };
 
+	claim.suite = c->suite;
+	claim.pocket = found->name;
 	return rollback_check(r, &claim, found, err);
 }
 
@@ -29,14 +36,13 @@ static int verifier_step(struct chain *c, struct rollback *r, const struct task 
 	case OP_CHANGE:
 		return chain_begin(c, t, fd, err);
 	case OP_RELEASE:
-		return chain_release(c, t->release.pocket, fd, err) < 0
+		return chain_release(c, t->release.pocket, fd, t->release.dated, err) < 0
 			       ? -1
-			       : compare_release(c, r, t->release.mirror, t->release.older, err);
+			       : compare_release(c, r, CLAIM_OF(t->release), err);
 	case OP_CHECK_RELEASE:
 		return chain_check_release(c, t, fd, fds[1], err) < 0
 			       ? -1
-			       : compare_release(c, r, t->check_release.mirror,
-						 t->check_release.older, err);
+			       : compare_release(c, r, CLAIM_OF(t->check_release), err);
 	case OP_INDEX:
 		return chain_index(c, t->index.pocket, t->index.component, fd, err);
 	case OP_PACKAGE:
