@@ -233,6 +233,23 @@ static int plan_components(struct origin *origin, const struct source *source,
 	return 0;
 }
 
+static int plan_repositories(struct origin *origin, const struct source *source, struct error **err)
+{
+	if (source->repository_count > REPOSITORIES_MAX)
+		return error_set(err, ERR_INPUT, "%zu repositories are too many: the limit is %d",
+				 source->repository_count, REPOSITORIES_MAX);
+	origin->repositories = calloc(REPOSITORIES_MAX, sizeof(*origin->repositories));
+	if (!origin->repositories)
+		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+	while (origin->repository_count < source->repository_count) {
+		size_t i = origin->repository_count++;
+
+		if (repository_plan(&source->repositories[i], &origin->repositories[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int plan_check(const struct source *source, const struct distribution *distribution,
 		      struct error **err)
 {
@@ -274,7 +291,8 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
 	if (source_plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
 	    plan_keyring(origin, source, distribution, err) < 0 ||
-	    plan_components(origin, source, distribution, err) < 0)
+	    plan_components(origin, source, distribution, err) < 0 ||
+	    plan_repositories(origin, source, err) < 0)
 		return -1;
 	*out = STEAL_PTR(origin);
 	return 0;
@@ -297,6 +315,7 @@ void origin_free(struct origin **origin)
 	for (i = 0; o->components && o->components[i]; i++)
 		free(o->components[i]);
 	free(o->components);
+	repositories_free(o->repositories, o->repository_count);
 	free(o);
 	*origin = NULL;
 }

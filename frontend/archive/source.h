@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "frontend/archive/apt.h"
+#include "frontend/archive/repository.h"
 #include "lib/error.h"
 
 #define APT_FOLDER "/etc/apt"
@@ -20,6 +21,8 @@ struct source {
 	const char *snapshot;
 	/* MIRROR is a dated archive of this time, in seconds since 1970; 0: it is current. */
 	int64_t dated;
+	const struct repository *repositories;
+	size_t repository_count;
 	const char *purpose; /* for progress: "the kernel"; NULL: a rootfs */
 	bool allow_older;    /* accept release files older than ones seen before */
 };
@@ -33,6 +36,8 @@ struct origin {
 	char *security[SOURCE_POCKET_MIRRORS]; /* tried in this order; NULL: no more */
 	char *keyring;
 	char **components; /* NULL-terminated */
+	struct repository *repositories;
+	size_t repository_count; /* at most REPOSITORIES_MAX */
 };
 
 /* Known releases, NULL-terminated, and the distribution of one (NULL if unknown). */

@@ -41,6 +41,7 @@ enum {
 	OPTION_DRY_RUN,
 	OPTION_LOCK,
 	OPTION_SNAPSHOT,
+	OPTION_REPOSITORY,
 };
 
 static const struct option_row create_rows[] = {
@@ -66,6 +67,9 @@ static const struct option_row create_rows[] = {
 	  "dated archive, which ends with its date",
 	  .or_next = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
+	{ "--repository", "ENTRY", OPTION_REPOSITORY,
+	  "further archive, with keys of its own, as in apt's sources.list: "
+	  "\"[signed-by=FILE] URL SUITE COMPONENT…\"; may be repeated" },
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -89,6 +93,8 @@ struct create {
 	const char *lock_file; /* NULL: none */
 	struct source source;
 	char **components; /* NULL-terminated; NULL: the default */
+	struct repository repositories[REPOSITORIES_MAX];
+	size_t repository_count;
 	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
@@ -124,6 +130,8 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
+	for (size_t i = 0; i < c->repository_count; i++)
+		repository_clear(&c->repositories[i]);
 	words_free(c->components);
 	free(c->includes);
 }
@@ -142,6 +150,25 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 		free(c->includes);
 		c->includes = joined;
 	}
+	return 0;
+}
+
+static int read_repositories(struct create *c, const struct parsed_line *line, struct error **err)
+{
+	const char *entry;
+	size_t i = 0;
+
+	while ((entry = line_next(line, OPTION_REPOSITORY, &i))) {
+		if (c->repository_count == REPOSITORIES_MAX)
+			return error_set(
+				err, ERR_INPUT,
+				"too many repositories: the limit is %d; leave out \"%.200s\"",
+				REPOSITORIES_MAX, entry);
+		if (repository_parse(entry, &c->repositories[c->repository_count++], err) < 0)
+			return -1;
+	}
+	c->source.repositories = c->repositories;
+	c->source.repository_count = c->repository_count;
 	return 0;
 }
 
@@ -165,7 +192,8 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->json = line_has(line, OPTION_JSON);
 	if (c->source.snapshot && line_has(line, OPTION_MIRROR))
 		return error_set(err, ERR_INPUT, "--snapshot and --mirror contradict each other");
-	return source_line_read(line, &c->source, &c->components, err) < 0
+	return source_line_read(line, &c->source, &c->components, err) < 0 ||
+			       read_repositories(c, line, err) < 0
 		       ? -1
 		       : join_includes(c, line, err);
 }
@@ -212,6 +240,10 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	c->source.suite = lock->suite;
 	c->source.arch = lock->arch;
 	c->source.dated = lock->dated;
+	if (!c->repository_count) {
+		c->source.repositories = lock->repositories;
+		c->source.repository_count = lock->repository_count;
+	}
 	c->source.components = (const char *const *)lock->components;
 	c->locked = (struct profile){
 		.name = lock->profile,

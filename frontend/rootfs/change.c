@@ -117,6 +117,8 @@ static int open_archive(struct package_change *c, struct error **err)
 	}
 	if (!source.components && c->manifest->components)
 		source.components = (const char *const *)c->manifest->components;
+	source.repositories = c->manifest->repositories;
+	source.repository_count = c->manifest->repository_count;
 	/* An interrupt may end the process here, because nothing has been changed. */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));

@@ -53,6 +53,7 @@ static bool take_all(const json_t *root, uint32_t format, struct manifest *m)
 	m->mirror = field_text(root, "mirror", NULL);
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
 	       m->mirror && field_dated(root, m) &&
+	       fields_take_repositories(json_object_get(root, "repositories"), m) &&
 	       manifest_take_range(json_object_get(root, "id_range"), m) &&
 	       field_time(root, "created", &m->created) && take_changes(root, m) &&
 	       fields_take_packages(json_object_get(root, "packages"), format == 1, m) &&
@@ -122,6 +123,8 @@ static json_t *pack(const struct manifest *m)
 		return root;
 	json_object_set_new(root, "engine", json_string(m->engine));
 	json_object_set_new(root, "components", field_of_words(m->components));
+	if (m->repository_count)
+		json_object_set_new(root, "repositories", fields_of_repositories(m));
 	json_object_set_new(root, "requested", field_of_words(m->requested));
 	json_object_set_new(root, "optional", field_of_words(m->optional));
 	json_object_set_new(root, "filters", fields_of_filters(m));
@@ -187,6 +190,7 @@ void manifest_free(struct manifest **m)
 	for (size_t i = 0; i < manifest->filter_count; i++)
 		free(manifest->filters[i].pattern);
 	free(manifest->filters);
+	repositories_free(manifest->repositories, manifest->repository_count);
 	words_free(manifest->left_out);
 	words_free(manifest->components);
 	words_free(manifest->requested);

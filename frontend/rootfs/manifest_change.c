@@ -38,6 +38,7 @@ static int add_package(struct manifest *m, const struct package *from, struct er
 	package->arch = strdup(from->arch);
 	package->source = strdup(from->source);
 	package->source_version = strdup(from->source_version);
+	package->repository = from->pocket ? from->pocket->repository : 0;
 	package->sha256 = malloc(2 * SHA256_LEN + 1);
 	if (!package->name || !package->version || !package->arch || !package->source ||
 	    !package->source_version || !package->sha256)

@@ -35,6 +35,15 @@ static char *base_text(const struct base_recipe *r)
 	for (size_t i = 0; i < r->set->pocket_count && !r->lock; i++)
 		fprintf(f, "pocket %s %s %s\n", r->set->pockets[i].name, r->set->pockets[i].date,
 			r->set->pockets[i].sha256_hex);
+	for (size_t i = 0; i < r->set->repository_count && !r->lock; i++) {
+		const struct repository *repository = &r->set->repositories[i];
+
+		fprintf(f, "repository %s %s %s", repository->mirror, repository->suite,
+			repository->keyring);
+		for (char *const *word = repository->components; *word; word++)
+			fprintf(f, " %s", *word);
+		fputc('\n', f);
+	}
 	for (size_t i = 0; r->components && r->components[i]; i++)
 		fprintf(f, "component %s\n", r->components[i]);
 	fprintf(f, "profile %s %s\n", r->profile->name, r->profile->sha256);

@@ -232,6 +232,42 @@ static void check_dated(const struct dated_row *row, const char *data, size_t si
 	free(chain.pockets[0].release);
 }
 
+/* The archive's keyring lacks the signer, or the repository's does. */
+static void check_repository(const char *data, size_t size, const char *keyring,
+			     size_t keyring_size, bool of_repository)
+{
+	static struct chain chain;
+	static struct task task = { .operation = OP_REPOSITORY,
+				    .repository = { .name = "repository-2",
+						    .suite = SIGNED_SUITE } };
+	const char *other = (const char *)key_other;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = memory_file(data, size), again = memory_file(data, size);
+	_cleanup_close_ int keys = of_repository ? memory_file(keyring, keyring_size)
+						 : memory_file(other, sizeof(key_other));
+	bool placed = of_repository ? place_keyring(other, sizeof(key_other))
+				    : place_keyring(keyring, keyring_size);
+	int repository, release;
+
+	memset(&chain, 0, sizeof(chain));
+	snprintf(chain.suite, sizeof(chain.suite), SIGNED_SUITE);
+	repository = chain_repository(&chain, &task, fd, keys, &err);
+	release = chain_release(&chain, "", again, 0, NULL);
+	tap_check(placed && repository == (of_repository ? 0 : -1) &&
+			  release == (of_repository ? -1 : 0) && chain.pocket_count == 1,
+		  "only the keyring of %s has the key",
+		  of_repository ? "a repository" : "the archive");
+	tap_check(strcmp(chain.pockets[0].name, of_repository ? "repository-2" : "") == 0 &&
+			  strcmp(chain.pockets[0].suite, SIGNED_SUITE) == 0 &&
+			  (strlen(chain.pockets[0].keyring) == CHAIN_KEYRING_SIZE - 1) ==
+				  of_repository,
+		  "it is recorded as %s", of_repository ? "a repository" : "the archive");
+	tap_check(of_repository ||
+			  (err && err->code == ERR_TRUST && strstr(err->message, "--repository")),
+		  "the refusal is of the right kind");
+	free(chain.pockets[0].release);
+}
+
 static void check_pockets(const char *data, size_t size)
 {
 	static struct chain chain = { .suite = SIGNED_SUITE, .pocket_count = CHAIN_POCKETS_MAX };
@@ -290,6 +326,8 @@ int main(void)
 	if (files[0]) {
 		check_pockets(files[0], sizes[0]);
 		check_without_build(files[0], sizes[0], keyring, keyring_size);
+		check_repository(files[0], sizes[0], keyring, keyring_size, true);
+		check_repository(files[0], sizes[0], keyring, keyring_size, false);
 	}
 	check_signatures();
 	for (size_t i = 0; i < SIGNED_FILES; i++)

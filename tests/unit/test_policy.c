@@ -191,6 +191,7 @@ static const struct {
 	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
 	{ &lab, { "Release", .keyring = -1 }, NULL },
 	{ &lab, { "Release", .keyring = -1, .older = OLDER_RELEASE }, "older-releases" },
+	{ &lab, { "Repository", .keyring = 0 }, "repository-keyrings" },
 	{ &lab, { "Release", .keyring = -1, .older = DATED_ARCHIVE }, "older-releases" },
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
@@ -348,6 +349,8 @@ static void check_content(void)
 		{ "releases = jammy noble\nusers = other\nkeyrings = /a", false, "keyrings" },
 		{ "releases = jammy noble\nusers = other\ndeny-packages = a", false, "packages" },
 		{ "releases = jammy noble\nusers = other\nengines = native", false, "engines" },
+		{ "releases = jammy noble\nusers = other\nrepository-keyrings = /a", false,
+		  "keyrings of repositories" },
 		{ "releases = jammy noble\nusers = other\nolder-releases = yes", false,
 		  "older releases" },
 	};

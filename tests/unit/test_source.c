@@ -247,6 +247,61 @@ static void check_dated(void)
 	}
 }
 
+/* Values of --repository. */
+static void check_entries(void)
+{
+	static const struct {
+		const char *entry;
+		const char *mirror, *suite, *components, *keyring; /* MIRROR NULL: refused */
+	} rows[] = {
+		{ "[signed-by=/k] http://a/b stable main", "http://a/b", "stable", "main", "/k" },
+		{ "deb [arch=amd64 signed-by=/k] https://a/b/ x main extra", "https://a/b", "x",
+		  "main extra", "/k" },
+		{ "  [signed-by=/k]\thttp://a  x\tmain ", NULL, NULL, NULL, NULL },
+		{ "  [ signed-by=/k ] http://a  x   main ", "http://a", "x", "main", "/k" },
+		{ "[signed-by=/k] /srv/a x main", "file:///srv/a", "x", "main", "/k" },
+		{ "http://a x main", NULL, NULL, NULL, NULL },
+		{ "[arch=amd64] http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=] http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k]", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a ./ main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a / main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x ma/in", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] ftp://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x main # y", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x main\n", NULL, NULL, NULL, NULL },
+		{ "deb-src [signed-by=/k] http://a x main", NULL, NULL, NULL, NULL },
+		{ "deb", NULL, NULL, NULL, NULL },
+		{ "", NULL, NULL, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct repository repository;
+		_cleanup_error_ struct error *err = NULL;
+		int result = repository_parse(rows[i].entry, &repository, &err);
+		char components[64] = "";
+
+		for (char **word = repository.components; word && *word; word++)
+			snprintf(components + strlen(components),
+				 sizeof(components) - strlen(components), "%s%s",
+				 *components ? " " : "", *word);
+		if (rows[i].mirror)
+			tap_check(result == 0 && tap_same(repository.mirror, rows[i].mirror) &&
+					  tap_same(repository.suite, rows[i].suite) &&
+					  tap_same(components, rows[i].components) &&
+					  tap_same(repository.keyring, rows[i].keyring),
+				  "repository \"%s\"", rows[i].entry);
+		else
+			tap_check(result == -1 && err && err->code == ERR_INPUT &&
+					  strstr(err->message, "--repository '[signed-by=FILE]"),
+				  "repository %zu: refused", i);
+		repository_clear(&repository);
+	}
+}
+
 static void check_words(void)
 {
 	static const char *const bad_components[] = { "main", "../x", NULL };
@@ -298,6 +353,7 @@ int main(void)
 	check_ubuntu();
 	check_mirrors();
 	check_dated();
+	check_entries();
 	check_words();
 	file_write("keyring.gpg", NULL);
 	file_write("sources.list.d/test.sources", NULL);

@@ -6,7 +6,7 @@
 
 /* What the front end says about a release file. */
 struct release_claim {
-	const char *suite, *pocket, *mirror;
+	const char *mirror;
 	bool older;	/* accept it even if it is older */
 	uint32_t dated; /* of a dated archive: neither compare nor remember it */
 };
