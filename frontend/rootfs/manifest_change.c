@@ -100,8 +100,9 @@ static bool offers(const char *word, const char *name)
 
 	while (strncmp(word, name, length) != 0 || (word[length] && word[length] != '|')) {
 		word = strchr(word, '|');
-		if (!word++)
+		if (!word)
 			return false;
+		word++;
 	}
 	return true;
 }
