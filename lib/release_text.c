@@ -89,7 +89,7 @@ static int check_times(const char *text, const char *name, int64_t now, struct e
 				 "the release file of %s has expired: it is from %.40s, and "
 				 "the mirror no longer follows the archive; set this host's clock "
 				 "if it is wrong (see: date), or name another mirror with "
-				 "--mirror URL",
+				 "--mirror URL; for a dated archive, use create --snapshot URL",
 				 name, words);
 	return 0;
 }

@@ -63,17 +63,17 @@ static bool keyring_is_file(const struct keyring *k, const struct stat *st)
 
 /* It must be the very file that the policy names, and have belonged to root when the grant was
  * made, so that its content is what root put there. */
-static bool keyring_allowed(const struct grant *g, int keyring)
+static bool keyring_allowed(const char *word, const struct keyring known[static KEYRINGS_MAX],
+			    int keyring)
 {
-	const char *word = g->rule->keyrings;
 	struct stat have, want;
 
 	if (fstat(keyring, &have) < 0)
 		return false;
 	for (size_t i = 0; *word; word = policy_next_word(word), i++)
 		if (strcmp(word, "*") == 0 ||
-		    (i < KEYRINGS_MAX && keyring_is_file(&g->keyrings[i], &have) &&
-		     stat(word, &want) == 0 && keyring_is_file(&g->keyrings[i], &want)))
+		    (i < KEYRINGS_MAX && keyring_is_file(&known[i], &have) &&
+		     stat(word, &want) == 0 && keyring_is_file(&known[i], &want)))
 			return true;
 	return false;
 }
@@ -110,6 +110,7 @@ const struct operation_name *operation_find(const char *request)
 void policy_decide(const struct grant *g, const struct question *q, struct decision *d)
 {
 	const struct operation_name *operation = operation_find(q->request);
+	bool repository = strcmp(q->request, "Repository") == 0;
 	char mode[MODE_SIZE];
 
 	if (!g->rule) {
@@ -131,12 +132,16 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		decision_refuse(g, d, "folders", "a rootfs in", q->folder);
 	else if (q->suite && !has_word(g->rule->releases, q->suite))
 		decision_refuse(g, d, "releases", "release", q->suite);
-	else if (q->keyring >= 0 && !keyring_allowed(g, q->keyring))
+	else if (q->keyring >= 0 && repository &&
+		 !keyring_allowed(g->rule->repository_keyrings, g->repository_keyrings, q->keyring))
+		decision_refuse(g, d, "repository-keyrings", "a repository with this keyring", "");
+	else if (q->keyring >= 0 && !repository &&
+		 !keyring_allowed(g->rule->keyrings, g->keyrings, q->keyring))
 		decision_refuse(g, d, "keyrings", "this keyring", "");
 	else if (q->package && package_denied(g, q->package))
 		decision_refuse(g, d, "deny-packages", "package", q->package);
 	else if (q->older && !g->rule->older_releases)
-		decision_refuse(g, d, "older-releases", "option", "--allow-older-release");
+		decision_refuse(g, d, "older-releases", "option", q->older);
 	else if (q->engine && !has_word(g->rule->engines, q->engine))
 		decision_refuse(g, d, "engines", "engine", q->engine);
 	else if (q->mode && !mode_allowed(g, q->mode))

@@ -5,6 +5,10 @@
 #include "policy/grant.h"
 #include "policy/operations.h"
 
+/* Options that accept old release files. */
+#define OLDER_RELEASE "--allow-older-release"
+#define DATED_ARCHIVE "--snapshot"
+
 /* What a request is about. Anything that does not apply is NULL or -1. */
 struct question {
 	const char *request; /* its name in proto/rootlet.proto */
@@ -13,7 +17,7 @@ struct question {
 	int keyring;	    /* descriptor */
 	bool replaces;	    /* an existing rootfs: deleting it must be allowed as well */
 	unsigned mode;	    /* of the rootfs; 0: not requested */
-	bool older;	    /* accepts a release file that is older than an earlier one */
+	const char *older;  /* one of the options above */
 };
 
 /* The request's row, or NULL. */

@@ -62,16 +62,15 @@ static int grant_names_caller(const struct policy_rule *rule, const struct calle
 	return 0;
 }
 
-static void find_keyrings(struct grant *g)
+static void find_keyrings(const char *word, struct keyring found[static KEYRINGS_MAX])
 {
-	const char *word = g->rule ? g->rule->keyrings : "";
 	struct stat st;
 
 	for (size_t i = 0; i < KEYRINGS_MAX && *word; word = policy_next_word(word), i++) {
 		_cleanup_close_ int fd = directory_open_path(word, O_PATH);
 
 		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0)
-			g->keyrings[i] = (struct keyring){ st.st_dev, st.st_ino };
+			found[i] = (struct keyring){ st.st_dev, st.st_ino };
 	}
 }
 
@@ -87,7 +86,10 @@ int grant_make(struct grant *g, const struct policy *policy, const struct caller
 	if (named < 0)
 		return -1;
 	g->rule = rule;
-	find_keyrings(g);
+	if (!rule)
+		return 0;
+	find_keyrings(rule->keyrings, g->keyrings);
+	find_keyrings(rule->repository_keyrings, g->repository_keyrings);
 	return 0;
 }
 

@@ -25,12 +25,13 @@ struct grant {
 	const struct policy *policy;
 	const struct policy_rule *rule; /* NULL: no section names them */
 	struct caller caller;
-	/* The rule's keyrings that belong to root; file is 0 for the others. They are looked up
-	 * while root is root: later the helper is in a user namespace in which root is nobody. */
+	/* The rule's keyrings, and those for repositories, that belong to root; file is 0 for the
+	 * others. They are looked up while root is root: later the helper is in a user namespace in
+	 * which root is nobody. */
 	struct keyring {
 		dev_t device;
 		ino_t file;
-	} keyrings[KEYRINGS_MAX];
+	} keyrings[KEYRINGS_MAX], repository_keyrings[KEYRINGS_MAX];
 };
 
 /* The user that runs this process: its real ids and its groups. ISOLATE is for the process that

@@ -66,6 +66,8 @@ const struct policy_key policy_keys[] = {
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
 	  "/usr/share/keyrings/debian-archive-keyring.gpg", RULE(keyrings), valid_file,
 	  "keyring path", POLICY_PATHS, true },
+	{ "allow", "repository-keyrings", "", RULE(repository_keyrings), valid_file, "keyring path",
+	  POLICY_PATHS, true },
 	{ "allow", "deny-packages", "", RULE(denied_packages), NULL, "package", POLICY_WORDS },
 	{ "allow", "engines", "debootstrap native pieces", RULE(engines), valid_archive_word, "engine", POLICY_WORDS },
 	{ "allow", "tree-modes", "0700", RULE(tree_modes), valid_mode, "rootfs mode", POLICY_WORDS },
@@ -394,12 +396,13 @@ int policy_parse(const char *path, const char *text, struct policy **out, struct
 /* The policy without a file: everybody may do everything. */
 static int open_to_all(struct policy **out, struct error **err)
 {
-	return policy_parse(NULL,
-			    "[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\n"
-			    "tree-modes = 0700 0755\nolder-releases = yes\nmax-size = none\n"
-			    "max-count = none\nmax-seconds = none\n"
-			    "[audit]\njournal = no\nfile = none\n",
-			    out, err);
+	return policy_parse(
+		NULL,
+		"[allow everybody]\nusers = *\nfolders = *\nkeyrings = *\nrepository-keyrings = *\n"
+		"tree-modes = 0700 0755\nolder-releases = yes\nmax-size = none\n"
+		"max-count = none\nmax-seconds = none\n"
+		"[audit]\njournal = no\nfile = none\n",
+		out, err);
 }
 
 /* Opens a file or directory of root's. Anyone else who could write or replace it would decide what

@@ -6,8 +6,13 @@
 
 void policy_rule_content(const struct policy_rule *rule, char hex[static 2 * SHA256_LEN + 1])
 {
-	const char *const lists[] = { rule->releases, rule->mirrors, rule->keyrings,
-				      rule->denied_packages, rule->engines };
+	const char *const lists[] = { rule->releases,
+				      rule->mirrors,
+				      rule->keyrings,
+				      rule->repository_keyrings,
+				      rule->denied_packages,
+				      rule->engines,
+				      rule->older_releases ? "yes\0" : "" };
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 

@@ -7,7 +7,7 @@
 
 #include "lib/error.h"
 
-#define PROTOCOL_VERSION 7u
+#define PROTOCOL_VERSION 8u
 #define PACKET_MAX 65536
 #define PACKET_FDS_MAX 4
 

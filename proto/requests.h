@@ -61,7 +61,8 @@
 	REQUEST(FIND,        Find,       find,        NULL,     "t",    WHEN_ALWAYS,   0,           CAPS_LOOK) \
 	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW) \
 	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL) \
-	REQUEST(LOCAL_PACKAGE, LocalPackage, local_package, "shell", "f", WHEN_BUILDING, HOUR,      CAPS_ALL)
+	REQUEST(LOCAL_PACKAGE, LocalPackage, local_package, "shell", "f", WHEN_BUILDING, HOUR,      CAPS_ALL) \
+	REQUEST(REPOSITORY,  Repository, repository,  "create", "ff",   WHEN_BUILDING, HOUR,        CAPS_ALL)
 
 /* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
  * the field in an error message:
@@ -84,9 +85,10 @@
 #define RELEASE_FIELDS(FIELD) \
 	FIELD(release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
-	FIELD(release, FLAG, older, , , )
+	FIELD(release, FLAG, older, , , ) \
+	FIELD(release, NUMBER, dated, , valid_any_number, "date of the archive")
 #define INDEX_FIELDS(FIELD) \
-	FIELD(index, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
+	FIELD(index, TEXT, pocket, SUITE_MAX + 1, valid_list_place, "pocket") \
 	FIELD(index, TEXT, component, SUITE_MAX + 1, valid_archive_word, "component")
 #define PACKAGE_FIELDS(FIELD) \
 	FIELD(package, TEXT, name, PACKAGE_NAME_MAX + 1, valid_package_name, "package name") \
@@ -136,7 +138,9 @@
 	FIELD(check_release, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(check_release, TEXT, pocket, SUITE_MAX + 1, valid_pocket, "pocket") \
 	FIELD(check_release, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
-	FIELD(check_release, FLAG, older, , , )
+	FIELD(check_release, FLAG, older, , , ) \
+	FIELD(check_release, NUMBER, dated, , valid_any_number, "date of the archive") \
+	FIELD(check_release, FLAG, repository, , , )
 #define CHANGE_FIELDS(FIELD) \
 	FIELD(change, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
 	FIELD(change, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
@@ -145,4 +149,9 @@
 #define LOCAL_PACKAGE_FIELDS(FIELD) \
 	FIELD(local_package, TEXT, name, PACKAGE_NAME_MAX + 1, valid_package_name, "package name") \
 	FIELD(local_package, HASH, sha256, , , )
+#define REPOSITORY_FIELDS(FIELD) \
+	FIELD(repository, TEXT, name, SUITE_MAX + 1, valid_repository, "repository") \
+	FIELD(repository, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(repository, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
+	FIELD(repository, FLAG, older, , , )
 /* clang-format on */

@@ -52,6 +52,16 @@ bool valid_pocket(const char *s)
 	return in_list(s, (const char *const[]){ "", "updates", "security", NULL });
 }
 
+bool valid_repository(const char *s)
+{
+	return in_list(s, (const char *const[]){ REPOSITORY_NAMES, NULL });
+}
+
+bool valid_list_place(const char *s)
+{
+	return valid_pocket(s) || valid_repository(s);
+}
+
 bool valid_engine(const char *s)
 {
 	return in_list(s, (const char *const[]){ "native", "debootstrap", "pieces", NULL });

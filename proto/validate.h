@@ -20,6 +20,10 @@
 #define MANIFEST_MAX (2 * 1024 * 1024)
 #define PATH_LENGTH_MAX 4096
 #define FILTERS_MAX 32
+#define REPOSITORIES_MAX 10
+#define REPOSITORY_NAMES                                                                           \
+	"repository-1", "repository-2", "repository-3", "repository-4", "repository-5",            \
+		"repository-6", "repository-7", "repository-8", "repository-9", "repository-10"
 #define REMOVED_MAX 500 /* packages that a change removes */
 #define FILTER_PATTERN_SIZE 128
 #define FIND_MAX 32 /* paths at a time */
@@ -45,6 +49,10 @@ bool valid_filter(const char *s);
 
 /* "", "updates" or "security". */
 bool valid_pocket(const char *s);
+
+/* "repository-1" to "repository-10", or also a pocket. */
+bool valid_repository(const char *s);
+bool valid_list_place(const char *s);
 
 /* "", or an http, https or file URL in printable ASCII without blanks: it becomes part of a key. */
 bool valid_mirror(const char *s);

@@ -28,7 +28,7 @@ static int take_release(struct fetch *f, const struct fetch_message *m, int *fd,
 	    !f->releases[m->release.pocket].asked || f->releases[m->release.pocket].here)
 		return fetch_nonsense("release file", err);
 	release = &f->releases[m->release.pocket];
-	if (m->release.missing ? m->release.pocket == 0 || *fd >= 0
+	if (m->release.missing ? pockets_required(m->release.pocket) || *fd >= 0
 			       : !fetch_is_sealed(*fd, INRELEASE_MAX))
 		return fetch_nonsense("release file", err);
 	if (m->release.url && (!security || m->release.url >= SOURCE_POCKET_MIRRORS ||
@@ -40,9 +40,9 @@ static int take_release(struct fetch *f, const struct fetch_message *m, int *fd,
 	return 0;
 }
 
-static bool has_component(const struct origin *o, const char *component)
+static bool has_component(const struct origin *o, uint32_t number, const char *component)
 {
-	for (char **one = o->components; *one; one++)
+	for (char *const *one = pockets_components(o, number); *one; one++)
 		if (strcmp(*one, component) == 0)
 			return true;
 	return false;
@@ -65,7 +65,8 @@ static int take_index(struct fetch *f, const struct fetch_message *m, struct err
 
 	if (!path || !kept)
 		return -1;
-	if (!f->wanted || !pocket || !has_component(f->origin, m->index.component) ||
+	if (!f->wanted || !pocket ||
+	    !has_component(f->origin, m->index.pocket, m->index.component) ||
 	    pocket_has_index(pocket, m->index.component))
 		return fetch_nonsense("package list", err);
 	/* The sandbox denies this call, as it would accept any path. */

@@ -5,6 +5,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/archive/index_reader.h"
+#include "frontend/cli/word_list.h"
 #include "lib/write_all.h"
 
 #define INDEX_MAX (512 * 1024 * 1024)
@@ -28,19 +29,19 @@ static void index_plans_clear(struct index_plans *plans)
 
 /* Sets the URLs of the form with SUFFIX: by hash if the mirror supports it, because the file of
  * that name may be newer than our InRelease. */
-static int index_urls(const struct fetch_work *w, size_t number, const char *component,
+static int index_urls(const struct fetch_work *w, uint32_t number, const char *component,
 		      const char *suffix, const struct release_file *file, bool by_hash,
 		      struct download *d, struct error **err)
 {
 	const struct work_pocket *pocket = &w->pockets[number];
-	const char *name = fetch_pockets[number];
 	_cleanup_free_ char *folder = NULL, *plain = NULL, *hashed = NULL;
+	char suite[POCKET_SUITE_SIZE];
 	char hex[2 * SHA256_LEN + 1];
 	size_t at = 0;
 
 	sha256_to_hex(file->sha256, hex);
-	if (asprintf(&folder, "dists/%s%s%s/%s/binary-%s", w->origin->suite, *name ? "-" : "", name,
-		     component, w->origin->arch) < 0 ||
+	pockets_suite(w->origin, number, suite);
+	if (asprintf(&folder, "dists/%s/%s/binary-%s", suite, component, w->origin->arch) < 0 ||
 	    asprintf(&hashed, "%s/by-hash/SHA256/%s", folder, hex) < 0 ||
 	    asprintf(&plain, "%s/Packages%s", folder, suffix) < 0)
 		return error_no_memory(err);
@@ -71,27 +72,42 @@ static int find_index(const struct release *release, const char *component, cons
 	return 0;
 }
 
+/* Returns 0 if the pocket can do without COMPONENT. */
+static int refuse_component(const struct fetch_work *w, uint32_t number, const char *component,
+			    struct error **err)
+{
+	const struct repository *repository = pockets_repository(w->origin, number);
+
+	if (!pockets_required(number))
+		return 0;
+	if (repository)
+		return error_set(err, ERR_INPUT,
+				 "repository %s: %s has no component %s for %s; name another one "
+				 "with --repository, or choose another --arch",
+				 repository->mirror, repository->suite, component, w->origin->arch);
+	return error_set(
+		err, ERR_INPUT,
+		"%s has no component %s for %s; choose others with --components or another "
+		"--arch",
+		w->origin->suite, component, w->origin->arch);
+}
+
 /* Plans the download of COMPONENT's index, unless the cache has it unpacked. */
-static int plan_index(struct fetch_work *w, size_t number, const char *component,
+static int plan_index(struct fetch_work *w, uint32_t number, const char *component,
 		      struct index_plans *plans, struct downloads *d, struct error **err)
 {
 	struct work_pocket *pocket = &w->pockets[number];
-	const char *name = fetch_pockets[number];
 	struct pocket_index *index = &pocket->indexes[pocket->index_count];
 	struct index_plan *plan = &plans->list[plans->count];
 	struct download *download = &d->list[d->count];
+	char suite[POCKET_SUITE_SIZE];
 	const char *suffix;
 	char *what = NULL;
 	int found;
 
-	if (!find_index(pocket->release, component, w->origin->arch, plan, &suffix)) {
-		if (*name)
-			return 0;
-		return error_set(err, ERR_INPUT,
-				 "%s has no component %s for %s; choose others with --components "
-				 "or another --arch",
-				 w->origin->suite, component, w->origin->arch);
-	}
+	pockets_suite(w->origin, number, suite);
+	if (!find_index(pocket->release, component, w->origin->arch, plan, &suffix))
+		return refuse_component(w, number, component, err);
 	if (plan->plain.size > INDEX_MAX || plan->packed.size > INDEX_MAX)
 		return error_set(err, ERR_TRUST, "cannot use Packages of %s: it is too large",
 				 component);
@@ -102,8 +118,7 @@ static int plan_index(struct fetch_work *w, size_t number, const char *component
 	found = cache_find(w->indexes, plan->plain.sha256, plan->plain.size, &index->packages, err);
 	if (found)
 		return found < 0 ? -1 : 0;
-	if (asprintf(&what, "Packages of %s in %s%s%s", component, w->origin->suite,
-		     *name ? "-" : "", name) < 0)
+	if (asprintf(&what, "Packages of %s in %s", component, suite) < 0)
 		return error_no_memory(err);
 	plan->index = index;
 	plan->what = what;
@@ -170,31 +185,30 @@ static int unpack_index(const struct fetch_work *w, const char *packed,
 	return plan->index->packages ? 0 : -1;
 }
 
-static size_t component_count(const struct origin *o)
+static size_t count_components(const struct origin *o)
 {
 	size_t n = 0;
 
-	while (o->components[n])
-		n++;
+	for (uint32_t i = 0; i < pockets_count(o); i++)
+		n += words_count(pockets_components(o, i));
 	return n;
 }
 
 static int plan_lists(struct fetch_work *w, struct index_plans *plans, struct downloads *d,
 		      struct error **err)
 {
-	size_t components = component_count(w->origin);
-
-	for (size_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < pockets_count(w->origin); i++) {
+		char *const *components = pockets_components(w->origin, i);
 		struct work_pocket *pocket = &w->pockets[i];
 
 		pocket_indexes_clear(&pocket->indexes, &pocket->index_count);
 		if (!pocket->release)
 			continue;
-		pocket->indexes = calloc(components + 1, sizeof(*pocket->indexes));
+		pocket->indexes = calloc(words_count(components) + 1, sizeof(*pocket->indexes));
 		if (!pocket->indexes)
 			return error_no_memory(err);
-		for (size_t j = 0; j < components; j++)
-			if (plan_index(w, i, w->origin->components[j], plans, d, err) < 0)
+		for (; *components; components++)
+			if (plan_index(w, i, *components, plans, d, err) < 0)
 				return -1;
 	}
 	return 0;
@@ -219,7 +233,7 @@ static int tell_lists(struct fetch_work *w, struct error **err)
 
 int work_lists(struct fetch_work *w, struct error **err)
 {
-	size_t most = component_count(w->origin) * FETCH_POCKETS;
+	size_t most = count_components(w->origin);
 	_cleanup_(downloads_clear) struct downloads d = {
 		.list = calloc(most + 1, sizeof(*d.list)),
 	};

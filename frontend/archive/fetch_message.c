@@ -8,8 +8,6 @@
 #include "frontend/cli/text.h"
 #include "lib/write_all.h"
 
-const char *const fetch_pockets[FETCH_POCKETS] = { "", "updates", "security" };
-
 #define TEXTS_MAX 5
 
 /* Position of a text in the messages of a kind. */

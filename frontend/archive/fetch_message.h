@@ -9,12 +9,10 @@
 #include <stdint.h>
 
 #include "frontend/archive/package_words.h"
+#include "frontend/archive/pockets.h"
 #include "lib/error.h"
 #include "proto/channel.h"
 #include "proto/validate.h"
-
-#define FETCH_POCKETS 3
-extern const char *const fetch_pockets[FETCH_POCKETS]; /* "", "updates", "security" */
 
 #define FETCH_HOST_SIZE 256
 #define FETCH_ADDRESSES_MAX 16

@@ -10,34 +10,35 @@
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 
-static char *inrelease_url(const char *mirror, const char *suite, const char *pocket)
+static char *inrelease_url(const char *mirror, const char *suite)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (!mirror ||
-	    asprintf(&path, "dists/%s%s%s/InRelease", suite, pocket[0] ? "-" : "", pocket) < 0)
+	if (!mirror || asprintf(&path, "dists/%s/InRelease", suite) < 0)
 		return NULL;
 	return download_url(mirror, path);
 }
 
-static int plan_inrelease(const struct fetch_work *w, const char *pocket, struct download *d,
+static int plan_inrelease(const struct fetch_work *w, uint32_t number, struct download *d,
 			  struct error **err)
 {
 	const struct origin *o = w->origin;
-	bool security = strcmp(pocket, "security") == 0;
+	char suite[POCKET_SUITE_SIZE];
 	char *what;
 
-	if (asprintf(&what, "InRelease of %s%s%s", o->suite, pocket[0] ? "-" : "", pocket) < 0)
+	pockets_suite(o, number, suite);
+	if (asprintf(&what, "InRelease of %s", suite) < 0)
 		return error_no_memory(err);
-	*d = (struct download){ .what = what, .size = INRELEASE_MAX, .optional = pocket[0] };
-	if (security) {
-		for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS; i++)
-			d->urls[i] = inrelease_url(o->security[i], o->suite, pocket);
-		if (d->urls[0])
-			return 0;
-	}
-	/* The host's configuration may name no security mirror for Debian, and the archive none. */
-	d->urls[0] = inrelease_url(o->mirror, o->suite, pocket);
+	*d = (struct download){ .what = what,
+				.size = INRELEASE_MAX,
+				.optional = !pockets_required(number) };
+	/* Without a security mirror (the host's configuration may name none for Debian, and the
+	 * archive none), this is the archive's own. */
+	d->urls[0] = inrelease_url(pockets_mirror(o, number, 0), suite);
+	for (size_t i = 1; strcmp(fetch_pockets[number], "security") == 0 &&
+			   i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS;
+	     i++)
+		d->urls[i] = inrelease_url(o->security[i], suite);
 	return d->urls[0] ? 0 : error_no_memory(err);
 }
 
@@ -68,11 +69,11 @@ int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err)
 
 	if (!d.list)
 		return error_no_memory(err);
-	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < pockets_count(w->origin); i++) {
 		if (!(pockets >> i & 1))
 			continue;
 		numbers[d.count] = i;
-		if (plan_inrelease(w, fetch_pockets[i], &d.list[d.count++], err) < 0)
+		if (plan_inrelease(w, i, &d.list[d.count++], err) < 0)
 			return -1;
 	}
 	if (download_all(w->downloader, d.list, d.count, w->indexes, NULL, w->progress, err) < 0)
@@ -81,17 +82,6 @@ int work_releases(struct fetch_work *w, uint32_t pockets, struct error **err)
 		if (tell_release(w, numbers[i], &d.list[i], err) < 0)
 			return -1;
 	return 0;
-}
-
-/* The mirror that the pocket came from, which also has its packages. */
-static const char *mirror_of(const struct fetch_work *w, uint32_t number)
-{
-	const struct origin *o = w->origin;
-	size_t url = w->pockets[number].url;
-
-	if (strcmp(fetch_pockets[number], "security") == 0 && o->security[url])
-		return o->security[url];
-	return o->mirror;
 }
 
 int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct error **err)
@@ -118,7 +108,7 @@ int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct er
 	release_free(&pocket->release);
 	if (release_parse(STEAL_PTR(text), "InRelease", &pocket->release, err) < 0)
 		return -1;
-	pocket->mirror = mirror_of(w, number);
+	pocket->mirror = pockets_mirror(w->origin, number, pocket->url);
 	snprintf(message.facts.date, sizeof(message.facts.date), "%s", pocket->release->date);
 	snprintf(message.facts.origin, sizeof(message.facts.origin), "%s",
 		 pocket->release->origin ? pocket->release->origin : "");

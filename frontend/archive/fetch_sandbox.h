@@ -9,8 +9,8 @@
 #include "lib/error.h"
 
 #define SANDBOX_WRITABLE_MAX 4
-#define SANDBOX_READABLE_MAX 16
-#define SANDBOX_PORTS_MAX 16
+#define SANDBOX_READABLE_MAX 48
+#define SANDBOX_PORTS_MAX 32
 
 /* The caller owns the paths. */
 struct fetch_sandbox {

@@ -6,6 +6,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/client/release_seen.h"
+#include "lib/error_wrap.h"
 #include "lib/release_memory.h"
 
 #define RETRIES 2 /* to get a newer release file */
@@ -14,16 +15,7 @@
 
 static const char *pocket_mirror(const struct fetch *f, uint32_t number)
 {
-	const struct origin *o = f->origin;
-	uint32_t url = f->releases[number].url;
-
-	return number == 2 && o->security[url] ? o->security[url] : o->mirror;
-}
-
-static void name_release(const struct fetch *f, uint32_t number, char name[static 2 * FETCH_WORD])
-{
-	snprintf(name, 2 * FETCH_WORD, "%s%s%s", f->origin->suite,
-		 *fetch_pockets[number] ? "-" : "", fetch_pockets[number]);
+	return pockets_mirror(f->origin, number, f->releases[number].url);
 }
 
 /* POCKETS has one bit per pocket. */
@@ -32,7 +24,7 @@ static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **er
 	struct fetch_message request = { .kind = FETCH_RELEASES };
 	int r;
 
-	for (uint32_t i = 0; i < FETCH_POCKETS; i++) {
+	for (uint32_t i = 0; i < pockets_count(f->origin); i++) {
 		if (!(pockets >> i & 1))
 			continue;
 		closep(&f->releases[i].fd);
@@ -40,9 +32,9 @@ static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **er
 	}
 	request.releases.pockets = pockets;
 	r = fetch_ask(f, &request, err);
-	for (size_t i = 0; i < FETCH_POCKETS; i++)
+	for (size_t i = 0; i < pockets_count(f->origin); i++)
 		f->releases[i].asked = f->releases[i].asked && !f->releases[i].here;
-	for (uint32_t i = 0; i < FETCH_POCKETS && r == 0; i++)
+	for (uint32_t i = 0; i < pockets_count(f->origin) && r == 0; i++)
 		if (pockets >> i & 1 && !f->releases[i].here)
 			r = fetch_nonsense("release file is missing", err);
 	return r;
@@ -52,20 +44,24 @@ static int ask_for_releases(struct fetch *f, uint32_t pockets, struct error **er
  * before. *STATUS is that of the reply; see rootlet.proto. */
 static int ask_helper(const struct fetch *f, uint32_t number, int *status, struct error **err)
 {
-	_cleanup_close_ int keyring = open(f->origin->keyring, O_RDONLY | O_CLOEXEC);
+	const struct repository *repository = pockets_repository(f->origin, number);
+	const char *path = repository ? repository->keyring : f->origin->keyring;
+	_cleanup_close_ int keyring = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *place = release_seen_place(pocket_mirror(f, number));
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__CheckRelease message = ROOTLET__CHECK_RELEASE__INIT;
 	struct answer answer;
 
 	if (keyring < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", f->origin->keyring);
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
 	if (!place)
 		return error_no_memory(err);
-	message.suite = f->origin->suite;
-	message.pocket = (char *)(uintptr_t)fetch_pockets[number];
+	message.suite = repository ? repository->suite : f->origin->suite;
+	message.pocket = repository ? "" : (char *)(uintptr_t)fetch_pockets[number];
+	message.repository = repository != NULL;
 	message.mirror = place;
 	message.older = f->allow_older;
+	message.dated = repository ? 0 : (uint32_t)f->origin->dated;
 	request.kind_case = ROOTLET__REQUEST__KIND_CHECK_RELEASE;
 	request.check_release = &message;
 	if (helper_call(f->helper, &request, (int[]){ f->releases[number].fd, keyring }, 2, &answer,
@@ -86,8 +82,10 @@ static int refuse_older(const struct fetch *f, const struct error *why, struct e
 			 KERNEL_REMEDY);
 }
 
-static void tell_memory(const struct fetch *f, const char *name, int status)
+static void tell_memory(const struct fetch *f, uint32_t number, const char *name, int status)
 {
+	if (f->origin->dated && !pockets_repository(f->origin, number))
+		return;
 	if (status == 1)
 		progress_note(f->progress,
 			      "InRelease of %s is older than one seen before, but older ones are "
@@ -108,15 +106,15 @@ static void tell_memory(const struct fetch *f, const char *name, int status)
  * is downloaded again before it is refused. */
 static int verify_newest(struct fetch *f, uint32_t number, struct error **err)
 {
-	char name[2 * FETCH_WORD];
+	char name[POCKET_SUITE_SIZE];
 
-	name_release(f, number, name);
+	pockets_suite(f->origin, number, name);
 	for (int i = 0;; i++) {
 		_cleanup_error_ struct error *why = NULL;
 		int status = 0;
 
 		if (ask_helper(f, number, &status, &why) == 0) {
-			tell_memory(f, name, status);
+			tell_memory(f, number, name, status);
 			return 0;
 		}
 		if (!why)
@@ -157,6 +155,7 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 	if (number == 0 && !f->origin->distribution && *f->facts.facts.origin)
 		f->set->distribution = strdup(f->facts.facts.origin);
 	pocket->older = f->allow_older;
+	pocket->repository = number < ARCHIVE_POCKETS ? 0 : number - ARCHIVE_POCKETS + 1;
 	pocket->date = strdup(f->facts.facts.date);
 	pocket->sha256_hex = strdup(hex);
 	pocket->mirror = strdup(mirror);
@@ -168,23 +167,23 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 
 int fetch_verified_releases(struct fetch *f, struct error **err)
 {
-	const uint32_t count = f->origin->published ? 1 : FETCH_POCKETS;
-
 	f->set->pockets = calloc(FETCH_POCKETS, sizeof(*f->set->pockets));
 	if (!f->set->pockets)
 		return error_no_memory(err);
-	if (ask_for_releases(f, (UINT32_C(1) << count) - 1, err) < 0)
+	if (ask_for_releases(f, (1u << pockets_count(f->origin)) - 1, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < count; i++) {
-		char name[2 * FETCH_WORD];
+	for (uint32_t i = 0; i < pockets_count(f->origin); i++) {
+		const struct repository *repository = pockets_repository(f->origin, i);
+		char name[POCKET_SUITE_SIZE];
 
-		name_release(f, i, name);
+		pockets_suite(f->origin, i, name);
 		if (f->releases[i].fd < 0)
 			progress_note(f->progress,
 				      "the mirror has no InRelease of %s: continuing without it",
 				      name);
 		else if (verify_newest(f, i, err) < 0 || add_pocket(f, i, err) < 0)
-			return -1;
+			return repository ? error_wrap(err, "repository %s", pocket_mirror(f, i))
+					  : -1;
 	}
 	return 0;
 }

@@ -20,6 +20,8 @@ struct pocket {
 	char *mirror;
 	char *place; /* the mirror, as release_seen_place() spells it */
 	bool older;  /* older release files are accepted */
+	/* 1 for the first of the set's repositories; 0: a pocket of the release's archive. */
+	uint32_t repository;
 };
 
 struct package {
@@ -34,6 +36,9 @@ struct package {
 struct package_set {
 	char *mirror, *keyring /* path */, *suite, *arch;
 	char *distribution; /* "Ubuntu", "Debian", or the Origin field of the archive */
+	int64_t dated;	    /* see source.h */
+	const struct repository *repositories;
+	size_t repository_count;
 	struct pocket *pockets;
 	size_t pocket_count;
 	struct package *packages;

@@ -136,6 +136,9 @@ static int plan_sandbox(struct fetch *f, struct error **err)
 		if (strcmp(o->security[i], o->mirror) != 0 &&
 		    packages_plan_mirror(f, o->security[i], err) < 0)
 			return -1;
+	for (size_t i = 0; i < o->repository_count; i++)
+		if (packages_plan_mirror(f, o->repositories[i].mirror, err) < 0)
+			return -1;
 	return plan_redirects(sandbox, err);
 }
 
@@ -192,6 +195,9 @@ static int packages_describe(struct fetch *f, struct error **err)
 
 	if (!set->distribution)
 		set->distribution = strdup(o->distribution ? o->distribution : "unknown");
+	set->dated = o->dated;
+	set->repositories = o->repositories;
+	set->repository_count = o->repository_count;
 	set->mirror = strdup(o->mirror);
 	set->keyring = strdup(o->keyring);
 	set->suite = strdup(o->suite);
@@ -230,8 +236,9 @@ static void fetch_progress_stage(struct progress *progress, const char *name,
 static int packages_open_stores(struct fetch *f, const struct source *source, struct error **err)
 {
 	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
-	    permission_mirrors(f->origin, err) < 0 ||
-	    (source->allow_older && permission_older(err) < 0))
+	    permission_sources(f->origin, err) < 0 ||
+	    (source->allow_older && permission_older(OLDER_RELEASE, err) < 0) ||
+	    (f->origin->dated && permission_older(DATED_ARCHIVE, err) < 0))
 		return -1;
 	f->allow_older = source->allow_older;
 	f->for_rootfs = !source->purpose;

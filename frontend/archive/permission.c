@@ -1,5 +1,6 @@
 #include "frontend/archive/permission.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "policy/policy_text.h"
@@ -23,7 +24,22 @@ static int check_mirror(const struct grant *g, const char *url, struct error **e
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
 }
 
-int permission_mirrors(const struct origin *origin, struct error **err)
+static int check_repository(const struct grant *g, const struct repository *repository,
+			    struct error **err)
+{
+	_cleanup_close_ int keyring = open(repository->keyring, O_RDONLY | O_CLOEXEC);
+	const struct question q = { .request = "Repository", .keyring = keyring };
+	struct decision d;
+
+	if (keyring < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", repository->keyring);
+	policy_decide(g, &q, &d);
+	if (!d.allowed)
+		return error_set(err, ERR_REFUSED, "%s", d.why);
+	return check_mirror(g, repository->mirror, err);
+}
+
+int permission_sources(const struct origin *origin, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	struct grant g;
@@ -37,6 +53,9 @@ int permission_mirrors(const struct origin *origin, struct error **err)
 		return -1;
 	for (size_t i = 0; i < SOURCE_POCKET_MIRRORS && origin->security[i]; i++)
 		if (check_mirror(&g, origin->security[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < origin->repository_count; i++)
+		if (check_repository(&g, &origin->repositories[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -54,9 +73,9 @@ static int permission_require(const struct question *q, struct error **err)
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
 }
 
-int permission_older(struct error **err)
+int permission_older(const char *option, struct error **err)
 {
-	const struct question q = { .request = "Release", .keyring = -1, .older = true };
+	const struct question q = { .request = "Release", .keyring = -1, .older = option };
 
 	return permission_require(&q, err);
 }

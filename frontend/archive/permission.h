@@ -9,11 +9,11 @@
 /* Loads the policy, which the caller frees, and this user's grant. */
 int permission_load(struct policy **policy, struct grant *grant, struct error **err);
 
-/* ERR_REFUSED if the policy forbids one of the mirrors. */
-int permission_mirrors(const struct origin *origin, struct error **err);
+/* ERR_REFUSED if the policy forbids one of the mirrors or a repository's keyring. */
+int permission_sources(const struct origin *origin, struct error **err);
 
-/* ERR_REFUSED if the policy forbids --allow-older-release. */
-int permission_older(struct error **err);
+/* ERR_REFUSED if the policy forbids OPTION, OLDER_RELEASE or DATED_ARCHIVE. */
+int permission_older(const char *option, struct error **err);
 
 /* HEX becomes policy_rule_content() of the user's rule, or "" if no rule applies. */
 int permission_content(char hex[static 2 * SHA256_LEN + 1], struct error **err);

@@ -3,7 +3,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "frontend/cli/text.h"
+#include "frontend/archive/dated.h"
+#include "frontend/archive/mirror_url.h"
 #include "lib/cleanup.h"
 #include "proto/validate.h"
 
@@ -77,62 +78,6 @@ const char *source_native_arch(void)
 	return "amd64";
 }
 
-/* The file:// URL of PATH, percent-encoded. */
-static char *path_to_url(const char *path)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				    "0123456789-._~+/:@";
-	char *url = malloc(sizeof("file://") + 3 * strlen(path)), *to;
-
-	if (!url)
-		return NULL;
-	to = stpcpy(url, "file://");
-	for (; *path; path++) {
-		if (strchr(plain, *path))
-			*to++ = *path;
-		else
-			to += sprintf(to, "%%%02X", (unsigned int)(unsigned char)*path);
-	}
-	*to = '\0';
-	return url;
-}
-
-static bool mirror_scheme(const char *url)
-{
-	static const char *const known[] = { "http://", "https://", "file:///" };
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (text_has_prefix(url, known[i]) && url[strlen(known[i])] != '\0')
-			return true;
-	return false;
-}
-
-char *source_mirror_url(const char *mirror, struct error **err)
-{
-	_cleanup_free_ char *url = NULL;
-	size_t length;
-
-	if (!text_is_clean(mirror) || (mirror[0] != '/' && strchr(mirror, ' ')))
-		goto malformed;
-	url = mirror[0] == '/' ? path_to_url(mirror) : strdup(mirror);
-	if (!url) {
-		error_errno(err, ERR_SYSTEM, "cannot read the mirror's URL");
-		return NULL;
-	}
-	if (!mirror_scheme(url) || strchr(url, '?') || strchr(url, '#'))
-		goto malformed;
-	for (length = strlen(url); url[length - 1] == '/'; length--)
-		url[length - 1] = '\0';
-	return STEAL_PTR(url);
-malformed:
-	error_set(err, ERR_INPUT,
-		  "cannot use the mirror \"%.200s\": it is neither an http, https or file URL nor "
-		  "an absolute path; pass one of these with --mirror",
-		  mirror);
-	return NULL;
-}
-
 static bool suite_of_debian(const char *suite)
 {
 	static const char *const names[] = {
@@ -192,17 +137,6 @@ const struct apt_entry *source_debian_entry(const struct apt_entries *entries, c
 	return best;
 }
 
-/* …/debian → …/debian-security, as on Debian's mirrors; NULL if MIRROR does not end in /debian. */
-static char *security_sibling(const char *mirror)
-{
-	size_t length = strlen(mirror);
-	char *sibling = NULL;
-
-	if (length < 7 || strcmp(mirror + length - 7, "/debian") != 0)
-		return NULL;
-	return asprintf(&sibling, "%s-security", mirror) < 0 ? NULL : sibling;
-}
-
 static int plan_debian_mirror(struct origin *origin, const char *apt_folder, struct error **err)
 {
 	_cleanup_(apt_entries_clear) struct apt_entries entries = { 0 };
@@ -216,13 +150,13 @@ static int plan_debian_mirror(struct origin *origin, const char *apt_folder, str
 				 "no mirror for Debian %s: the apt configuration in %s names none; "
 				 "pass one with --mirror URL",
 				 origin->suite, apt_folder);
-	origin->mirror = source_mirror_url(entry->uri, err);
+	origin->mirror = mirror_url_make(entry->uri, err);
 	if (!origin->mirror)
 		return -1;
 	entry = source_debian_entry(&entries, origin->suite, true);
-	if (entry && !(origin->security[0] = source_mirror_url(entry->uri, err)))
+	if (entry && !(origin->security[0] = mirror_url_make(entry->uri, err)))
 		return -1;
-	origin->security[entry ? 1 : 0] = security_sibling(origin->mirror);
+	origin->security[entry ? 1 : 0] = dated_security(origin->mirror);
 	return 0;
 }
 
@@ -232,13 +166,17 @@ static int source_plan_mirror(struct origin *origin, const struct source *source
 {
 	bool x86 = strcmp(origin->arch, "amd64") == 0 || strcmp(origin->arch, "i386") == 0;
 
-	if (source->mirror) {
-		if (!(origin->mirror = source_mirror_url(source->mirror, err)))
-			return -1;
+	origin->dated = source->dated;
+	if (source->snapshot && dated_plan(source->snapshot, origin->distribution, origin->arch,
+					   &origin->mirror, &origin->dated, err) < 0)
+		return -1;
+	if (source->mirror && !(origin->mirror = mirror_url_make(source->mirror, err)))
+		return -1;
+	if (origin->mirror) {
 		if (!(origin->security[0] = strdup(origin->mirror)))
 			return error_errno(err, ERR_SYSTEM, "cannot plan the download");
 		if (distribution != &ubuntu)
-			origin->security[1] = security_sibling(origin->mirror);
+			origin->security[1] = dated_security(origin->mirror);
 		return 0;
 	}
 	if (distribution == &debian)
@@ -295,6 +233,23 @@ static int plan_components(struct origin *origin, const struct source *source,
 	return 0;
 }
 
+static int plan_repositories(struct origin *origin, const struct source *source, struct error **err)
+{
+	if (source->repository_count > REPOSITORIES_MAX)
+		return error_set(err, ERR_INPUT, "%zu repositories are too many: the limit is %d",
+				 source->repository_count, REPOSITORIES_MAX);
+	origin->repositories = calloc(REPOSITORIES_MAX, sizeof(*origin->repositories));
+	if (!origin->repositories)
+		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
+	while (origin->repository_count < source->repository_count) {
+		size_t i = origin->repository_count++;
+
+		if (repository_plan(&source->repositories[i], &origin->repositories[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int plan_check(const struct source *source, const struct distribution *distribution,
 		      struct error **err)
 {
@@ -309,7 +264,7 @@ static int plan_check(const struct source *source, const struct distribution *di
 				 "example: --arch %s",
 				 source_native_arch());
 	/* An unknown suite is fine if the user names its mirror and the key that signs it. */
-	if (!distribution && (!source->mirror || !source->keyring))
+	if (!distribution && ((!source->mirror && !source->snapshot) || !source->keyring))
 		return error_set(
 			err, ERR_INPUT,
 			"unknown release %s: known are jammy, noble, focal and bionic "
@@ -336,7 +291,8 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
 	if (source_plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
 	    plan_keyring(origin, source, distribution, err) < 0 ||
-	    plan_components(origin, source, distribution, err) < 0)
+	    plan_components(origin, source, distribution, err) < 0 ||
+	    plan_repositories(origin, source, err) < 0)
 		return -1;
 	origin->published = source->published;
 	*out = STEAL_PTR(origin);
@@ -360,6 +316,7 @@ void origin_free(struct origin **origin)
 	for (i = 0; o->components && o->components[i]; i++)
 		free(o->components[i]);
 	free(o->components);
+	repositories_free(o->repositories, o->repository_count);
 	free(o);
 	*origin = NULL;
 }

@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "frontend/archive/apt.h"
+#include "frontend/archive/repository.h"
 #include "lib/error.h"
 
 #define APT_FOLDER "/etc/apt"
@@ -15,9 +17,15 @@
 struct source {
 	const char *suite, *arch, *mirror, *keyring;
 	const char *const *components; /* NULL-terminated or NULL */
-	const char *purpose;	       /* for progress: "the kernel"; NULL: a rootfs */
-	bool allow_older;	       /* accept release files older than ones seen before */
-	bool published;		       /* a published rootfs named SUITE: it has no pockets */
+	/* A dated archive in place of MIRROR: its date, or its URL. */
+	const char *snapshot;
+	/* MIRROR is a dated archive of this time, in seconds since 1970; 0: it is current. */
+	int64_t dated;
+	const struct repository *repositories;
+	size_t repository_count;
+	const char *purpose; /* for progress: "the kernel"; NULL: a rootfs */
+	bool allow_older;    /* accept release files older than ones seen before */
+	bool published;	     /* a published rootfs named SUITE, which is one pocket */
 };
 
 /* The result. Mirrors are http://, https:// or file:// URLs without a trailing slash. */
@@ -25,9 +33,12 @@ struct origin {
 	char *suite, *arch;
 	char *distribution; /* "Ubuntu", "Debian", or NULL for a suite that is not in the table */
 	char *mirror;
+	int64_t dated;			       /* as in struct source */
 	char *security[SOURCE_POCKET_MIRRORS]; /* tried in this order; NULL: no more */
 	char *keyring;
 	char **components; /* NULL-terminated */
+	struct repository *repositories;
+	size_t repository_count; /* at most REPOSITORIES_MAX */
 	bool published;
 };
 
@@ -43,10 +54,6 @@ const char *source_native_arch(void);
 int source_plan(const struct source *source, const char *apt_folder, struct origin **out,
 		struct error **err);
 void origin_free(struct origin **origin);
-
-/* Turns an absolute path or a URL into a URL without trailing slashes, which the caller frees.
- * ERR_INPUT for other schemes. */
-char *source_mirror_url(const char *mirror, struct error **err);
 
 /* The host's apt entry for Debian's archive of SUITE (or for its security pocket), or NULL. */
 const struct apt_entry *source_debian_entry(const struct apt_entries *entries, const char *suite,

@@ -45,6 +45,8 @@ enum {
 	OPTION_FROM,
 	OPTION_PUBLISHED,
 	OPTION_GENERATION,
+	OPTION_SNAPSHOT,
+	OPTION_REPOSITORY,
 };
 
 static const struct option_row create_rows[] = {
@@ -73,7 +75,15 @@ static const struct option_row create_rows[] = {
 	  .once = true },
 	{ "--force", NULL, OPTION_FORCE, "replace an existing rootfs, once the new one is complete",
 	  .once = true },
+	{ "--snapshot", "DATE", OPTION_SNAPSHOT,
+	  "use the archive as it was on DATE, such as 2024-03-01 or 20240301T030400Z; or the URL "
+	  "of a "
+	  "dated archive, which ends with its date",
+	  .or_next = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
+	{ "--repository", "ENTRY", OPTION_REPOSITORY,
+	  "further archive, with keys of its own, as in apt's sources.list: "
+	  "\"[signed-by=FILE] URL SUITE COMPONENT…\"; may be repeated" },
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -100,6 +110,8 @@ struct create {
 	const char *from;      /* URL of a published rootfs; NULL: none */
 	struct source source;
 	char **components; /* NULL-terminated; NULL: the default */
+	struct repository repositories[REPOSITORIES_MAX];
+	size_t repository_count;
 	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
@@ -137,6 +149,8 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
+	for (size_t i = 0; i < c->repository_count; i++)
+		repository_clear(&c->repositories[i]);
 	words_free(c->components);
 	free(c->includes);
 }
@@ -158,6 +172,25 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 	return 0;
 }
 
+static int read_repositories(struct create *c, const struct parsed_line *line, struct error **err)
+{
+	const char *entry;
+	size_t i = 0;
+
+	while ((entry = line_next(line, OPTION_REPOSITORY, &i))) {
+		if (c->repository_count == REPOSITORIES_MAX)
+			return error_set(
+				err, ERR_INPUT,
+				"too many repositories: the limit is %d; leave out \"%.200s\"",
+				REPOSITORIES_MAX, entry);
+		if (repository_parse(entry, &c->repositories[c->repository_count++], err) < 0)
+			return -1;
+	}
+	c->source.repositories = c->repositories;
+	c->source.repository_count = c->repository_count;
+	return 0;
+}
+
 static int create_read_line(struct create *c, const struct parsed_line *line, struct error **err)
 {
 	c->name = line_value(line, OPTION_NAME);
@@ -169,6 +202,7 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->source = (struct source){
 		.suite = line_value(line, OPTION_RELEASE),
 		.arch = line_value(line, OPTION_ARCH),
+		.snapshot = line_value(line, OPTION_SNAPSHOT),
 	};
 	c->mode = (unsigned)strtoul(line_value(line, OPTION_TREE_MODE), NULL, 8);
 	c->force = line_has(line, OPTION_FORCE);
@@ -176,7 +210,10 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->dry_run = line_has(line, OPTION_DRY_RUN);
 	c->quiet = line_has(line, OPTION_QUIET);
 	c->json = line_has(line, OPTION_JSON);
-	return source_line_read(line, &c->source, &c->components, err) < 0
+	if (c->source.snapshot && line_has(line, OPTION_MIRROR))
+		return error_set(err, ERR_INPUT, "--snapshot and --mirror contradict each other");
+	return source_line_read(line, &c->source, &c->components, err) < 0 ||
+			       read_repositories(c, line, err) < 0
 		       ? -1
 		       : join_includes(c, line, err);
 }
@@ -238,7 +275,8 @@ static void use_lock_profile(struct create *c, const char *path)
 static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
 {
 	static const int replaced[] = { OPTION_RELEASE, OPTION_ARCH,   OPTION_PROFILE,
-					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS };
+					OPTION_INCLUDE, OPTION_ENGINE, OPTION_COMPONENTS,
+					OPTION_SNAPSHOT };
 	const struct manifest *lock;
 
 	if (!c->lock_file)
@@ -251,6 +289,11 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	c->engine = lock->engine;
 	c->source.suite = lock->suite;
 	c->source.arch = lock->arch;
+	c->source.dated = lock->dated;
+	if (!c->repository_count) {
+		c->source.repositories = lock->repositories;
+		c->source.repository_count = lock->repository_count;
+	}
 	c->source.components = (const char *const *)lock->components;
 	use_lock_profile(c, c->lock_file);
 	return choose_mirror(c, err);
@@ -259,9 +302,9 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 /* A published rootfs is an archive of its own, in which the name takes the place of the release. */
 static int read_from(struct create *c, const struct parsed_line *line, struct error **err)
 {
-	static const int replaced[] = { OPTION_RELEASE,	  OPTION_PROFILE, OPTION_INCLUDE,
-					OPTION_ENGINE,	  OPTION_MIRROR,  OPTION_LOCK,
-					OPTION_COMPONENTS };
+	static const int replaced[] = { OPTION_RELEASE,	   OPTION_PROFILE,  OPTION_INCLUDE,
+					OPTION_ENGINE,	   OPTION_MIRROR,   OPTION_LOCK,
+					OPTION_COMPONENTS, OPTION_SNAPSHOT, OPTION_REPOSITORY };
 	static const char *const components[] = { PUBLISHED_COMPONENT, NULL };
 	const char *name = line_value(line, OPTION_PUBLISHED);
 	unsigned generation = 0;

@@ -62,15 +62,63 @@ static void dry_run_ask(struct dry_run *run, const struct question *q, const cha
 	run->tell(q->request, arguments, &d, run->context);
 }
 
+#define RELEASE_CLAIMS_SIZE 40
+
+/* What the requests about a release file say of its age. */
+static const char *release_claims(const struct package_set *set, const struct pocket *pocket,
+				  char claims[static RELEASE_CLAIMS_SIZE])
+{
+	int used = snprintf(claims, RELEASE_CLAIMS_SIZE, "%s", pocket->older ? " older=1" : "");
+
+	if (set->dated && !pocket->repository)
+		snprintf(claims + used, RELEASE_CLAIMS_SIZE - (size_t)used, " dated=%u",
+			 (unsigned)set->dated);
+	return claims;
+}
+
+static const char *release_suite(const struct package_set *set, const struct pocket *pocket)
+{
+	return pocket->repository ? set->repositories[pocket->repository - 1].suite : set->suite;
+}
+
 static void ask_releases(struct dry_run *run, const struct package_set *set)
 {
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
+		char claims[RELEASE_CLAIMS_SIZE];
 
 		dry_run_ask(run, &(struct question){ "CheckRelease", .keyring = -1 },
-			    "suite=%s pocket=%s mirror=%s%s", set->suite, pocket->name,
-			    pocket->place, pocket->older ? " older=1" : "");
+			    "suite=%s pocket=%s mirror=%s%s%s", release_suite(set, pocket),
+			    pocket->repository ? "" : pocket->name, pocket->place,
+			    release_claims(set, pocket, claims),
+			    pocket->repository ? " repository=1" : "");
 	}
+}
+
+static void ask_release(struct dry_run *run, const struct package_set *set,
+			const struct pocket *pocket)
+{
+	const char *older = pocket->older ? OLDER_RELEASE : set->dated ? DATED_ARCHIVE : NULL;
+	char claims[RELEASE_CLAIMS_SIZE];
+
+	dry_run_ask(run, &(struct question){ "Release", .keyring = -1, .older = older },
+		    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
+		    release_claims(set, pocket, claims));
+}
+
+static void ask_repository(struct dry_run *run, const struct package_set *set,
+			   const struct pocket *pocket)
+{
+	const char *path = set->repositories[pocket->repository - 1].keyring;
+	_cleanup_close_ int keyring = open(path, O_RDONLY | O_CLOEXEC);
+	char claims[RELEASE_CLAIMS_SIZE];
+
+	dry_run_ask(run,
+		    &(struct question){ "Repository", .keyring = keyring,
+					.older = pocket->older ? OLDER_RELEASE : NULL },
+		    "name=%s suite=%s mirror=%s%s keyring=%s", pocket->name,
+		    release_suite(set, pocket), pocket->place, release_claims(set, pocket, claims),
+		    path);
 }
 
 static void ask_packages(struct dry_run *run, const struct package_set *set)
@@ -78,10 +126,10 @@ static void ask_packages(struct dry_run *run, const struct package_set *set)
 	for (size_t i = 0; i < set->pocket_count; i++) {
 		const struct pocket *pocket = &set->pockets[i];
 
-		dry_run_ask(run,
-			    &(struct question){ "Release", .keyring = -1, .older = pocket->older },
-			    "pocket=%s mirror=%s%s", pocket->name, pocket->place,
-			    pocket->older ? " older=1" : "");
+		if (pocket->repository)
+			ask_repository(run, set, pocket);
+		else
+			ask_release(run, set, pocket);
 		for (size_t j = 0; j < pocket->index_count; j++)
 			dry_run_ask(run, &(struct question){ "Index", .keyring = -1 },
 				    "pocket=%s component=%s", pocket->name,

@@ -207,7 +207,8 @@ int dependencies_find_index(const struct manifest *m, const char *keyring, struc
 	const struct source source = {
 		.suite = m->suite,
 		.arch = m->arch,
-		.mirror = m->mirror,
+		/* A rootfs must not be able to have old release files accepted for others. */
+		.mirror = m->dated ? NULL : m->mirror,
 		.keyring = keyring,
 		.purpose = "the index of programs",
 	};

@@ -112,10 +112,14 @@ static int open_archive(struct package_change *c, struct error **err)
 
 	source.suite = c->manifest->suite;
 	source.arch = c->manifest->arch;
-	if (!source.mirror)
+	if (!source.mirror) {
 		source.mirror = c->manifest->mirror;
+		source.dated = c->manifest->dated;
+	}
 	if (!source.components && c->manifest->components)
 		source.components = (const char *const *)c->manifest->components;
+	source.repositories = c->manifest->repositories;
+	source.repository_count = c->manifest->repository_count;
 	/* An interrupt may end the process here, because nothing has been changed. */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));

@@ -25,6 +25,23 @@ static int64_t newest(const struct manifest *m)
 	return date;
 }
 
+static json_t *lock_pack_repositories(const struct manifest *m)
+{
+	json_t *repositories = m->repository_count ? fields_of_repositories(m) : NULL, *item;
+	size_t i;
+
+	json_array_foreach(repositories, i, item)
+	{
+		_cleanup_free_ char *place = release_seen_place(m->repositories[i].mirror);
+
+		if (place)
+			json_object_set_new(item, "mirror", json_string(place));
+		else
+			json_object_del(item, "mirror");
+	}
+	return repositories;
+}
+
 /* MIRROR has no user name and password: locks are passed on. */
 static json_t *lock_pack(const struct manifest *m, const char *mirror)
 {
@@ -34,10 +51,11 @@ static json_t *lock_pack(const struct manifest *m, const char *mirror)
 		field_of_words(m->optional), "left_out", field_of_words(m->left_out), "filters",
 		fields_of_filters(m), "groups", fields_of_groups(m), "users", fields_of_users(m));
 
-	return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "lock",
-			 LOCK_FORMAT, "epoch", field_of_time(newest(m)), "distribution",
+	return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s, s:o*, s:s, s:o, s:o*, s:o, s:o, s:o}",
+			 "lock", LOCK_FORMAT, "epoch", field_of_time(newest(m)), "distribution",
 			 m->distribution, "suite", m->suite, "arch", m->arch, "mirror", mirror,
-			 "engine", m->engine, "components", field_of_words(m->components),
+			 "dated", field_of_dated(m), "engine", m->engine, "components",
+			 field_of_words(m->components), "repositories", lock_pack_repositories(m),
 			 "releases", fields_of_releases(m), "profile", profile, "packages",
 			 fields_of_packages(m));
 }
@@ -148,8 +166,8 @@ static int lock_take_packages(json_t *packages, const char *file, struct manifes
 	json_object_foreach(packages, name, package)
 	{
 		snprintf(where, sizeof(where), "package %.*s", PACKAGE_NAME_MAX, name);
-		if (check_known(package, " version arch sha256 source source_version ", file, where,
-				err) < 0)
+		if (check_known(package, " version arch sha256 source source_version repository ",
+				file, where, err) < 0)
 			return -1;
 	}
 	if (!fields_take_packages(packages, false, m)) {
@@ -174,6 +192,7 @@ static int lock_take_packages(json_t *packages, const char *file, struct manifes
 static int take_lock(json_t *root, const char *file, struct manifest *m, struct error **err)
 {
 	const json_t *releases = json_object_get(root, "releases");
+	const json_t *repositories = json_object_get(root, "repositories");
 	uint32_t format;
 
 	if (!field_number(root, "lock", &format))
@@ -185,9 +204,11 @@ static int take_lock(json_t *root, const char *file, struct manifest *m, struct 
 				 "version of rootlet that wrote it",
 				 file, format, LOCK_FORMAT);
 	if (check_known(root,
-			" lock epoch distribution suite arch mirror engine components releases "
-			"profile packages ",
+			" lock epoch distribution suite arch mirror dated engine components "
+			"repositories releases profile packages ",
 			file, "the lock", err) < 0 ||
+	    check_all_known(repositories, " mirror suite components keyring ", file, "a repository",
+			    err) < 0 ||
 	    check_all_known(releases, " pocket mirror date sha256 ", file, "a release", err) < 0)
 		return -1;
 	m->suite = field_text(root, "suite", valid_archive_word);
@@ -197,9 +218,13 @@ static int take_lock(json_t *root, const char *file, struct manifest *m, struct 
 	m->engine = field_text(root, "engine", valid_engine);
 	if (!m->suite || !m->arch || !m->distribution || !m->mirror || !m->engine)
 		return lock_malformed(file, "distribution, suite, arch, mirror or engine", err);
+	if (!field_dated(root, m))
+		return lock_malformed(file, "dated", err);
 	if (!field_words(json_object_get(root, "components"), valid_archive_word, &m->components) ||
 	    !m->components)
 		return lock_malformed(file, "components", err);
+	if (!fields_take_repositories(repositories, m))
+		return lock_malformed(file, "repositories", err);
 	if (!fields_take_releases(releases, m) || !m->release_count)
 		return lock_malformed(file, "releases", err);
 	if (!field_time(root, "epoch", &m->created) || m->created <= 0 || m->created > EPOCH_MAX ||

@@ -52,7 +52,9 @@ static bool take_all(const json_t *root, uint32_t format, struct manifest *m)
 	m->distribution = field_text(root, "distribution", NULL);
 	m->mirror = field_text(root, "mirror", NULL);
 	return m->profile && m->profile_sha256 && m->suite && m->arch && m->distribution &&
-	       m->mirror && manifest_take_range(json_object_get(root, "id_range"), m) &&
+	       m->mirror && field_dated(root, m) &&
+	       fields_take_repositories(json_object_get(root, "repositories"), m) &&
+	       manifest_take_range(json_object_get(root, "id_range"), m) &&
 	       field_time(root, "created", &m->created) && take_changes(root, m) &&
 	       fields_take_packages(json_object_get(root, "packages"), format == 1, m) &&
 	       field_words(json_object_get(root, "left_out"), valid_package_choice, &m->left_out) &&
@@ -106,14 +108,14 @@ static json_t *pack_range(const struct manifest *m)
 static json_t *pack(const struct manifest *m)
 {
 	json_t *root = json_pack(
-		"{s:i, s:o, s:I, s:o*, s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:o, s:o, "
+		"{s:i, s:o, s:I, s:o*, s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:o*, s:o, s:o, "
 		"s:o, s:o*}",
 		"format", m->engine ? MANIFEST_FORMAT : 1, "created", field_of_time(m->created),
 		"generation", (json_int_t)m->generation, "changed",
 		m->changed ? field_of_time(m->changed) : NULL, "profile", m->profile,
 		"profile_sha256", m->profile_sha256, "suite", m->suite, "arch", m->arch,
-		"distribution", m->distribution, "mirror", m->mirror, "id_range",
-		m->count ? pack_range(m) : NULL, "groups", fields_of_groups(m), "users",
+		"distribution", m->distribution, "mirror", m->mirror, "dated", field_of_dated(m),
+		"id_range", m->count ? pack_range(m) : NULL, "groups", fields_of_groups(m), "users",
 		fields_of_users(m), "packages", fields_of_packages(m), "left_out",
 		m->left_out ? field_of_words(m->left_out) : NULL);
 
@@ -121,6 +123,8 @@ static json_t *pack(const struct manifest *m)
 		return root;
 	json_object_set_new(root, "engine", json_string(m->engine));
 	json_object_set_new(root, "components", field_of_words(m->components));
+	if (m->repository_count)
+		json_object_set_new(root, "repositories", fields_of_repositories(m));
 	json_object_set_new(root, "requested", field_of_words(m->requested));
 	json_object_set_new(root, "optional", field_of_words(m->optional));
 	json_object_set_new(root, "filters", fields_of_filters(m));
@@ -197,6 +201,7 @@ void manifest_free(struct manifest **m)
 	for (size_t i = 0; i < manifest->filter_count; i++)
 		free(manifest->filters[i].pattern);
 	free(manifest->filters);
+	repositories_free(manifest->repositories, manifest->repository_count);
 	words_free(manifest->left_out);
 	words_free(manifest->components);
 	words_free(manifest->requested);

@@ -38,6 +38,7 @@ static int add_package(struct manifest *m, const struct package *from, struct er
 	package->arch = strdup(from->arch);
 	package->source = strdup(from->source);
 	package->source_version = strdup(from->source_version);
+	package->repository = from->pocket ? from->pocket->repository : 0;
 	package->sha256 = malloc(2 * SHA256_LEN + 1);
 	if (!package->name || !package->version || !package->arch || !package->source ||
 	    !package->source_version || !package->sha256)
@@ -140,10 +141,21 @@ static int request_own(struct manifest *m, const struct package_set *set, struct
 	return 0;
 }
 
+/* Another mirror than the dated archive of before also has what comes later. */
+static int leave_dated(struct manifest *m, const struct package_set *set, struct error **err)
+{
+	if (!m->dated || set->dated || !set->package_count)
+		return 0;
+	free(m->mirror);
+	m->mirror = strdup(set->mirror);
+	m->dated = 0;
+	return m->mirror ? 0 : error_no_memory(err);
+}
+
 int manifest_change(struct manifest *m, const struct package_set *set,
 		    const struct manifest_requests *requests, struct error **err)
 {
-	if (manifest_take_packages(m, set, err) < 0 ||
+	if (manifest_take_packages(m, set, err) < 0 || leave_dated(m, set, err) < 0 ||
 	    request(&m->requested, requests->packages, err) < 0 ||
 	    request(&m->optional, requests->optional, err) < 0 || request_own(m, set, err) < 0)
 		return -1;

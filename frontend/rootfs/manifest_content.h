@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frontend/archive/repository.h"
 #include "frontend/rootfs/profile.h"
 
 struct manifest_package {
@@ -11,11 +12,12 @@ struct manifest_package {
 	/* NULL in format 1. SHA256 is that of the .deb, in hex; SOURCE is the source package that
 	 * it was built from. */
 	char *arch, *sha256, *source, *source_version;
+	uint32_t repository; /* that it comes from: 1 for the first; 0: the release's archive */
 };
 
 /* A signed release file that listed the packages. */
 struct manifest_release {
-	char *pocket, *mirror; /* "security"; without user name and password */
+	char *pocket, *mirror; /* "security" or "repository-1"; without user name and password */
 	char *sha256;	       /* of the InRelease file, in hex */
 	int64_t date;	       /* seconds since the epoch, as signed */
 };
@@ -23,6 +25,9 @@ struct manifest_release {
 struct manifest {
 	char *profile, *profile_sha256; /* its name, and the SHA-256 of its file in hex */
 	char *suite, *arch, *distribution, *mirror;
+	struct repository *repositories;
+	size_t repository_count;
+	int64_t dated; /* the time of the dated archive that MIRROR is; 0: it is not one */
 	uint32_t first_uid, first_gid, count; /* host ids of the rootfs's ids 0 to COUNT - 1; 0:
 						 not recorded */
 	int64_t created;		      /* seconds since the epoch */

@@ -11,7 +11,7 @@
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
 #define TEXT_FIELD_MAX 1024
-#define RELEASES_MAX 16 /* more than a release has pockets */
+#define RELEASES_MAX 16 /* more than a release has pockets and repositories */
 
 void json_free(json_t **json)
 {
@@ -53,6 +53,12 @@ bool field_time(const json_t *object, const char *key, int64_t *out)
 	return true;
 }
 
+bool field_dated(const json_t *object, struct manifest *m)
+{
+	return !json_object_get(object, "dated") ||
+	       (field_time(object, "dated", &m->dated) && m->dated > 0 && m->dated <= UINT32_MAX);
+}
+
 bool valid_hash(const char *s)
 {
 	uint8_t sum[SHA256_LEN];
@@ -84,6 +90,10 @@ static bool package_from_json(const json_t *object, struct manifest_package *p)
 	p->sha256 = field_text(object, "sha256", valid_hash);
 	p->source = field_text(object, "source", valid_package_name);
 	p->source_version = field_text(object, "source_version", valid_package_version);
+	if (json_object_get(object, "repository") &&
+	    (!field_number(object, "repository", &p->repository) || p->repository == 0 ||
+	     p->repository > REPOSITORIES_MAX))
+		return false;
 	return p->version && p->arch && p->sha256 && p->source && p->source_version;
 }
 
@@ -136,11 +146,35 @@ static bool take_list(const json_t *array, size_t most, bool (*take)(const json_
 	return true;
 }
 
+static bool valid_path(const char *s)
+{
+	return *s == '/';
+}
+
+static bool repository_from_json(const json_t *item, void *element)
+{
+	struct repository *r = element;
+
+	r->mirror = field_text(item, "mirror", NULL);
+	r->suite = field_text(item, "suite", valid_archive_word);
+	r->keyring = field_text(item, "keyring", valid_path);
+	return r->mirror && r->suite && r->keyring &&
+	       field_words(json_object_get(item, "components"), valid_archive_word,
+			   &r->components) &&
+	       r->components;
+}
+
+bool fields_take_repositories(const json_t *array, struct manifest *m)
+{
+	return !array || take_list(array, REPOSITORIES_MAX, repository_from_json, &m->repositories,
+				   sizeof(*m->repositories), &m->repository_count);
+}
+
 static bool release_from_json(const json_t *item, void *element)
 {
 	struct manifest_release *r = element;
 
-	r->pocket = field_text(item, "pocket", valid_pocket);
+	r->pocket = field_text(item, "pocket", valid_list_place);
 	r->mirror = field_text(item, "mirror", valid_mirror);
 	r->sha256 = field_text(item, "sha256", valid_hash);
 	return r->pocket && r->mirror && r->sha256 && field_time(item, "date", &r->date);
@@ -223,6 +257,11 @@ json_t *field_of_time(int64_t time)
 	return json_string(text);
 }
 
+json_t *field_of_dated(const struct manifest *m)
+{
+	return m->dated ? field_of_time(m->dated) : NULL;
+}
+
 json_t *field_of_words(char *const *words)
 {
 	json_t *array = json_array();
@@ -230,6 +269,33 @@ json_t *field_of_words(char *const *words)
 	for (; words && *words; words++)
 		json_array_append_new(array, json_string(*words));
 	return array;
+}
+
+json_t *fields_of_repositories(const struct manifest *m)
+{
+	json_t *repositories = json_array();
+
+	for (size_t i = 0; i < m->repository_count; i++) {
+		const struct repository *r = &m->repositories[i];
+
+		json_array_append_new(repositories,
+				      json_pack("{s:s, s:s, s:o, s:s}", "mirror", r->mirror,
+						"suite", r->suite, "components",
+						field_of_words(r->components), "keyring",
+						r->keyring));
+	}
+	return repositories;
+}
+
+static json_t *field_of_package(const struct manifest_package *p)
+{
+	json_t *package = json_pack("{s:s, s:s, s:s, s:s, s:s}", "version", p->version, "arch",
+				    p->arch, "sha256", p->sha256, "source", p->source,
+				    "source_version", p->source_version);
+
+	if (p->repository)
+		json_object_set_new(package, "repository", json_integer(p->repository));
+	return package;
 }
 
 json_t *fields_of_packages(const struct manifest *m)
@@ -240,11 +306,7 @@ json_t *fields_of_packages(const struct manifest *m)
 		const struct manifest_package *p = &m->packages[i];
 
 		json_object_set_new(packages, p->name,
-				    p->sha256 ? json_pack("{s:s, s:s, s:s, s:s, s:s}", "version",
-							  p->version, "arch", p->arch, "sha256",
-							  p->sha256, "source", p->source,
-							  "source_version", p->source_version)
-					      : json_string(p->version));
+				    p->sha256 ? field_of_package(p) : json_string(p->version));
 	}
 	return packages;
 }

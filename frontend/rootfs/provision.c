@@ -79,7 +79,27 @@ static int hand_over_index(struct helper *h, const struct pocket *pocket,
 	return helper_call(h, &request, &fd, 1, NULL, err);
 }
 
-static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struct error **err)
+static int hand_over_repository(struct helper *h, const struct package_set *set,
+				const struct pocket *pocket, struct error **err)
+{
+	const struct repository *repository = &set->repositories[pocket->repository - 1];
+	_cleanup_close_ int keyring = open_cached(repository->keyring, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Repository message = ROOTLET__REPOSITORY__INIT;
+
+	if (keyring < 0)
+		return -1;
+	message.name = mutable(pocket->name);
+	message.suite = repository->suite;
+	message.mirror = pocket->place;
+	message.older = pocket->older;
+	request.kind_case = ROOTLET__REQUEST__KIND_REPOSITORY;
+	request.repository = &message;
+	return helper_call(h, &request, (int[]){ pocket->inrelease, keyring }, 2, NULL, err);
+}
+
+static int hand_over_release(struct helper *h, const struct package_set *set,
+			     const struct pocket *pocket, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Release message = ROOTLET__RELEASE__INIT;
@@ -87,9 +107,17 @@ static int hand_over_pocket(struct helper *h, const struct pocket *pocket, struc
 	message.pocket = mutable(pocket->name);
 	message.mirror = pocket->place;
 	message.older = pocket->older;
+	message.dated = (uint32_t)set->dated;
 	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
 	request.release = &message;
-	if (helper_call(h, &request, &pocket->inrelease, 1, NULL, err) < 0)
+	return helper_call(h, &request, &pocket->inrelease, 1, NULL, err);
+}
+
+static int hand_over_pocket(struct helper *h, const struct package_set *set,
+			    const struct pocket *pocket, struct error **err)
+{
+	if ((pocket->repository ? hand_over_repository(h, set, pocket, err)
+				: hand_over_release(h, set, pocket, err)) < 0)
 		return -1;
 	for (size_t i = 0; i < pocket->index_count; i++)
 		if (hand_over_index(h, pocket, &pocket->indexes[i], err) < 0)
@@ -144,7 +172,7 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 
 	progress_stage(p->progress, "Verifying signatures and indexes");
 	for (size_t i = 0; i < set->pocket_count; i++)
-		if (hand_over_pocket(h, &set->pockets[i], err) < 0)
+		if (hand_over_pocket(h, set, &set->pockets[i], err) < 0)
 			return -1;
 	progress_stage(p->progress, "Downloading and unpacking packages");
 	/* Otherwise a dead helper goes unnoticed until the next package has arrived. */
@@ -229,7 +257,8 @@ static int compose_components(const struct package_set *set, struct manifest *m,
 	size_t count = 0;
 
 	for (size_t i = 0; i < set->pocket_count; i++)
-		for (size_t j = 0; j < set->pockets[i].index_count; j++)
+		for (size_t j = 0; !set->pockets[i].repository && j < set->pockets[i].index_count;
+		     j++)
 			if (words_add(&m->components, &count,
 				      set->pockets[i].indexes[j].component) < 0)
 				return error_no_memory(err);
@@ -248,6 +277,9 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.arch = set->arch,
 		.distribution = set->distribution,
 		.mirror = set->mirror,
+		.dated = set->dated,
+		.repositories = (struct repository *)(uintptr_t)set->repositories,
+		.repository_count = set->repository_count,
 		.first_uid = ids->first_uid,
 		.first_gid = ids->first_gid,
 		.count = ids->count,

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "frontend/client/release_seen.h"
 #include "frontend/rootfs/manifest_fields.h"
 #include "lib/hash.h"
 
@@ -30,6 +31,19 @@ static char *escaped(const char *text, const char *safe)
 	return copy;
 }
 
+/* "&repository_url=…", or "" for a package of the release's archive. */
+static char *repository_url(const struct manifest *m, const struct manifest_package *p)
+{
+	_cleanup_free_ char *place = NULL, *url = NULL;
+	char *qualifier = NULL;
+
+	if (!p->repository || p->repository > m->repository_count)
+		return strdup("");
+	place = release_seen_place(m->repositories[p->repository - 1].mirror);
+	url = place ? escaped(place, "-._~:/") : NULL;
+	return url && asprintf(&qualifier, "&repository_url=%s", url) >= 0 ? qualifier : NULL;
+}
+
 char *sbom_package_url(const struct manifest *m, const struct manifest_package *p)
 {
 	_cleanup_free_ char *distribution = escaped(m->distribution, "-._~");
@@ -38,14 +52,15 @@ char *sbom_package_url(const struct manifest *m, const struct manifest_package *
 	_cleanup_free_ char *version = escaped(p->version, "-._~:+");
 	_cleanup_free_ char *arch = escaped(p->arch, "-._~");
 	_cleanup_free_ char *suite = escaped(m->suite, "-._~");
+	_cleanup_free_ char *repository = repository_url(m, p);
 	char *url;
 
-	if (!distribution || !name || !version || !arch || !suite)
+	if (!distribution || !name || !version || !arch || !suite || !repository)
 		return NULL;
 	for (char *c = distribution; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-	if (asprintf(&url, "pkg:deb/%s/%s@%s?arch=%s&distro=%s", distribution, name, version, arch,
-		     suite) < 0)
+	if (asprintf(&url, "pkg:deb/%s/%s@%s?arch=%s&distro=%s%s", distribution, name, version,
+		     arch, suite, repository) < 0)
 		return NULL;
 	return url;
 }

@@ -30,9 +30,20 @@ static char *base_text(const struct base_recipe *r)
 	fprintf(f, "rootlet base %d\nengine %s\nsuite %s\narch %s\n%s %s\nids %u %u\n", FORMAT,
 		r->engine, r->set->suite, r->set->arch, r->lock ? "lock" : "mirror",
 		r->lock ? r->lock : r->set->mirror, r->ids->first_uid, r->ids->first_gid);
+	if (r->set->dated && !r->lock)
+		fprintf(f, "dated %jd\n", (intmax_t)r->set->dated);
 	for (size_t i = 0; i < r->set->pocket_count && !r->lock; i++)
 		fprintf(f, "pocket %s %s %s\n", r->set->pockets[i].name, r->set->pockets[i].date,
 			r->set->pockets[i].sha256_hex);
+	for (size_t i = 0; i < r->set->repository_count && !r->lock; i++) {
+		const struct repository *repository = &r->set->repositories[i];
+
+		fprintf(f, "repository %s %s %s", repository->mirror, repository->suite,
+			repository->keyring);
+		for (char *const *word = repository->components; *word; word++)
+			fprintf(f, " %s", *word);
+		fputc('\n', f);
+	}
 	for (size_t i = 0; r->components && r->components[i]; i++)
 		fprintf(f, "component %s\n", r->components[i]);
 	fprintf(f, "profile %s %s\n", r->profile->name, r->profile->sha256);

@@ -358,9 +358,10 @@ static int bring(const struct errand *e, struct fetch *f, struct selection *s, s
 static int fetch(const struct errand *e, struct error **err)
 {
 	bool ubuntu = e->manifest->distribution && strcmp(e->manifest->distribution, "Ubuntu") == 0;
+	/* Other rootfs use the kernel, too: its archive must not be older because this one's is. */
 	const struct source source = { .suite = e->manifest->suite,
 				       .arch = e->manifest->arch,
-				       .mirror = e->manifest->mirror,
+				       .mirror = e->manifest->dated ? NULL : e->manifest->mirror,
 				       .keyring = e->keyring,
 				       .purpose = "the kernel" };
 	_cleanup_(selection_clear) struct selection s = { .meta = NULL };

@@ -178,7 +178,12 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 	} else if (task->operation == OP_LOCAL_PACKAGE) {
 		q.package = task->local_package.name;
 	} else if (task->operation == OP_RELEASE) {
-		q.older = task->release.older;
+		q.older = task->release.older	? OLDER_RELEASE
+			  : task->release.dated ? DATED_ARCHIVE
+						: NULL;
+	} else if (task->operation == OP_REPOSITORY) {
+		q.keyring = fds[1];
+		q.older = task->repository.older ? OLDER_RELEASE : NULL;
 	} else if (task->operation == OP_PUBLISH) {
 		q.replaces = task->publish.replace;
 		q.mode = task->publish.mode;

@@ -15,6 +15,7 @@ import time
 
 from support import elf, forms, installed, sanitizers, tap, trees, vng
 from support import mirror as mirrors
+from support.archives import Archive
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
@@ -857,12 +858,52 @@ def not_compared(home, at, new, old, kept):
 
     ask(new, at.keyring, 0, 0, "the newest")
     ask(old, at.keyring, TRUST, 0, "an older one is refused")
+    ask(old, at.keyring, 0, 2, "one of a dated archive is not compared", dated=int(time.time()))
     ask(old, at.keyring, 0, 1, "an older one may be accepted, because nothing is built from it", older=1)
     installed.allow(USER, keyrings="/usr/share/keyrings/debian-archive-keyring.gpg")
     ask(old, own, 0, 2, "one signed by a keyring that the policy does not allow is not compared")
     installed.allow(USER, "releases = noble")
     ask(old, at.keyring, 0, 2, "one of a release that the policy does not allow is not compared")
     installed.allow(USER)
+
+
+def further(home, at, old):
+    """A repository may say that it is the archive: it moves no date but its own, and needs a keyring that the
+    policy names for repositories."""
+    other = Archive(f"{SCRATCH}/{os.getpid()}.further")
+    soon = mirrors.date(NOW + datetime.timedelta(minutes=30))
+    newer = other.sign(f"Origin: Ubuntu\nSuite: jammy\nCodename: jammy\nDate: {soon}\nSHA256:\n")
+    newer, trees = home.write("further", newer), home.make_folder(f"{home.folder}/further-trees")
+
+    def ask(code, what, keyring, path=newer, kind="Repository", **fields):
+        with Helper(USER, program=installed.HELPER) as helper, opened(trees, at.keyring) as begin, \
+                opened(path, keyring) as fds:
+            if kind == "Repository":
+                helper.ask("Begin", begin, name="new", suite="jammy", arch=mirrors.arch(), engine="native")
+                fields["name"] = "repository-1"
+            answer = helper.ask(kind, fds, suite="jammy", **fields)
+        tap.report((answer.code, answer.status) == code, f"repositories, installed: {what}", answer)
+
+    def checked(status, what, keyring, path=newer, **fields):
+        ask(status, f"without a build, {what}", keyring, path, "CheckRelease", repository=1, **fields)
+
+    ask((REFUSED, 0), "none is allowed by default", other.keyring)
+    checked((0, 2), "nothing is remembered", other.keyring)
+    for line, good, what in ((f"repository-keyrings = {other.keyring}", True, "its keyring"),
+                             (f"repository-keyrings = {at.keyring}", False, "another keyring")):
+        installed.allow(USER, "older-releases = yes", line, keyrings=at.keyring)
+        ask((0, 0) if good else (REFUSED, 0), f"with {what} in the policy", other.keyring)
+        checked((0, 0 if good else 2), f"with {what} in the policy", other.keyring)
+    installed.allow(USER, "older-releases = yes", f"repository-keyrings = {other.keyring}",
+                    keyrings=at.keyring)
+    ask((REFUSED, 0), "the archive's keyring is none for repositories", at.keyring, old)
+    ask((0, 0), "the archive's own newest date is as before", at.keyring, f"{at.root}/dists/jammy/InRelease",
+        "CheckRelease")
+    ask((TRUST, 0), "and its older files are refused", at.keyring, old, "CheckRelease")
+    installed.allow(USER, "older-releases = yes")
+
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
 def rolled_back(home):
@@ -893,10 +934,23 @@ def rolled_back(home):
     answer = ask(old, REFUSED, "accepting an older one needs the policy's permission", mirror="http://one",
                  older=1)
     tap.report("older-releases" in answer.message, "rollback, installed: the refusal names the key", answer)
+    ended = mirrors.date(now - datetime.timedelta(days=2))
+    past = home.write("past", at.inrelease(Date=then, Valid_Until=ended))
+    day = int((now - datetime.timedelta(days=2.5)).timestamp())
+    for what, path, more in (("an expired one", past, {"dated": day}), ("an older one", old, {"dated": day}),
+                             ("the newest", new, {"dated": 2**32 - 1}),
+                             ("an older one, by both options,", old, {"dated": day, "older": 1})):
+        answer = ask(path, REFUSED, f"{what} of a dated archive needs the policy's permission", **more)
+        tap.report("older-releases" in answer.message, f"rollback, installed: {what}: the key is named",
+                   answer)
     not_compared(home, at, new, old, kept)
     installed.allow(USER, "older-releases = yes")
     ask(old, 0, "with permission, an older one is accepted on request", mirror="http://one", older=1)
     ask(old, TRUST, "with permission, an older one is accepted only on request", mirror="http://one")
+    further(home, at, old)
+    ask(past, 0, "with permission, an expired one of a dated archive is accepted", dated=day)
+    ask(past, TRUST, "with permission, an expired one is accepted for a dated archive only")
+    ask(past, TRUST, "with permission, one that had expired at that time is refused", dated=day + 86400)
     installed.allow(USER)
     with open(kept, "r+b") as file:
         data = file.read()

@@ -11,14 +11,17 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from support import forms, installed, tap
 from support import mirror as mirrors
+from support.archives import Archive, package
 from support.builds import Build, Session
 from support.descriptors import in_each_place, strange
 from support.protocol import (INPUT, MISSING, REFUSED, REQUESTS, TRUST, VERSION, Helper, encode_field,
                               opened, request)
-from support.world import AS_ROOT, SOURCE, Home, children, ids_of, mirror, processes_left, small_rootfs
+from support.world import (AS_ROOT, SCRATCH, SOURCE, Home, children, ids_of, mirror, processes_left,
+                           small_rootfs)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 SYSTEM, PACKAGE, HOST = 9, 10, 12  # lib/error.h
@@ -96,6 +99,16 @@ ACCEPTED = BUILD.accepted("main")
 OLD_ENGINE = Build(AT, FOLDER, "debootstrap")
 INRELEASE, INDEX = RELEASE[1][0], ACCEPTED[-1][1][0]
 ATTR = BUILD.packages("universe")["attr"]
+FURTHER = Archive(f"{SCRATCH}/{os.getpid()}.further")
+FURTHER.publish([package(FURTHER.folder, "odd-one", "1", "further")])
+DISTS = f"{FURTHER.root}/dists/stable"
+REPOSITORY = ("Repository", (f"{DISTS}/InRelease", FURTHER.keyring),
+              {"name": "repository-1", "suite": "stable"})
+ITS_INDEX = ("Index", (f"{DISTS}/extra/binary-{mirrors.arch()}/Packages",),
+             {"pocket": "repository-1", "component": "extra"})
+ITS_DEB = f"{FURTHER.root}/pool/extra/o/odd-one/odd-one_1_{mirrors.arch()}.deb"
+ITS_PACKAGE = ("Package", (ITS_DEB,), {"name": "odd-one", "sha256": hashlib.sha256(
+    open(ITS_DEB, "rb").read()).digest()})
 ACCOUNT = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh", "groups": []}
 
 
@@ -114,6 +127,7 @@ COMPLETE = {
     "CheckRelease": ("CheckRelease", (INRELEASE, AT.keyring), {"suite": "jammy", "pocket": ""}, ()),
     "Index": (*ACCEPTED[-1], (BEGIN, RELEASE)),
     "Package": (*ATTR, BUILD.accepted("universe")),
+    "Repository": (*REPOSITORY, (BEGIN,)),
     "Inspect": ("Inspect", (TREE,), {}, ()),
     "Inspect --deep": ("Inspect", (TREE,), {"deep": 1}, ()),
     "Verify": ("Verify", (TREE,), {}, ()),
@@ -167,6 +181,7 @@ def order():
         refuse(f"Package {when}", "Package", [FILE], (INPUT, REFUSED, TRUST), first=first,
                name="attr", sha256=bytes(32))
     refuse("Release before Begin", "Release", [INRELEASE], pocket="")
+    refuse("Repository before Begin", *REPOSITORY[:2], **REPOSITORY[2])
     refuse("Begin twice", *BEGIN[:2], first=(BEGIN,), **BEGIN[2])
 
 
@@ -327,6 +342,50 @@ def programs():
                answer)
 
 
+
+def of_repositories():
+    """A repository is verified with its own keyring, and nothing else is."""
+    answer = taken(BEGIN, REPOSITORY, ITS_INDEX, ITS_PACKAGE)
+    tap.report(answer.code == 0, "Repository, Index, Package: accepted", answer)
+    answer = taken(BEGIN, REPOSITORY, RELEASE, BUILD.index("main"), ITS_INDEX, ITS_PACKAGE)
+    tap.report(answer.code == 0, "Repository before Release: both are accepted, each by its own keys", answer)
+    path, keyring = REPOSITORY[1]
+    for what, paths, suite in (("with the archive's keyring", (path, AT.keyring), "stable"),
+                               ("that is the archive, with another keyring", (INRELEASE, keyring), "jammy"),
+                               ("with an invalid keyring", (path, FILE), "stable"),
+                               ("of another suite", (path, keyring), "testing"),
+                               ("without a signature", (FILE, keyring), "stable")):
+        refuse(f"Repository {what}", "Repository", paths, (TRUST, INPUT), (BEGIN,), name="repository-1",
+               suite=suite)
+    signed = home.write("signed",
+                        FURTHER.sign(AT.released().split("-----BEGIN PGP SIG")[0].partition("\n\n")[2]))
+    refuse("Release signed by the key of a repository before it", "Release", [signed], (TRUST,),
+           (BEGIN, REPOSITORY), pocket="")
+    refuse("Index of a repository that was not sent", *ITS_INDEX[:2], (REFUSED,), (BEGIN, RELEASE),
+           **ITS_INDEX[2])
+    refuse("Index of another repository", *ITS_INDEX[:2], (REFUSED,), (BEGIN, REPOSITORY),
+           **{**ITS_INDEX[2], "pocket": "repository-2"})
+    refuse("Index of the archive as a repository's", "Index", [INDEX], (TRUST,), (BEGIN, RELEASE, REPOSITORY),
+           pocket="repository-1", component="main")
+    refuse("Index of a repository as the archive's", *ITS_INDEX[:2], (TRUST,), (BEGIN, RELEASE, REPOSITORY),
+           **{**ITS_INDEX[2], "pocket": ""})
+    refuse("Package of a repository without its index", *ITS_PACKAGE[:2], (TRUST,),
+           (*ACCEPTED, REPOSITORY), **ITS_PACKAGE[2])
+    refuse("a release file too many", *REPOSITORY[:2], (REFUSED,), (BEGIN, *[REPOSITORY] * 16),
+           **REPOSITORY[2])
+
+
+def taken(*requests):
+    """Sends REQUESTS; returns the first answer that is no success, or the last one."""
+    with Helper(home.user) as helper:
+        for kind, paths, values in requests:
+            with opened(*paths) as fds:
+                answer = helper.ask(kind, fds, **values)
+            if answer.code:
+                break
+    return answer
+
+
 def numbers():
     """Errors from the kernel carry an errno; refusals of our own carry none."""
     for what, kind, paths, fields, expected in (
@@ -339,6 +398,9 @@ def numbers():
             answer = helper.ask(kind, fds, **fields)
         tap.report(answer.number == expected and (answer.code == 0) == (kind == "Inspect"),
                    f"{kind} of {what}: the answer has the right errno", answer)
+
+
+THEN = int(time.time()) - 3 * 86400
 
 
 def without_build(old, memory):
@@ -354,6 +416,9 @@ def without_build(old, memory):
     ask(old, TRUST, "older than a build's", number=errno.ESTALE)
     ask(old, 0, "older, with the option to accept it", status=1, older=1)
     ask(old, 0, "without a memory", given=None)
+    ask(old, 0, "older, of a dated archive", status=2, dated=THEN)
+    ask(old, TRUST, "older, again: a dated archive changes no memory", number=errno.ESTALE)
+    ask(INRELEASE, TRUST, "of a dated archive, but dated later", dated=THEN)
     ask(INRELEASE, TRUST, "for another release", suite="noble")
     ask(INRELEASE, TRUST, "for another pocket", pocket="updates")
     ask(FILE, TRUST, "unsigned")
@@ -367,6 +432,8 @@ def rolled_back():
     now = datetime.datetime.now(datetime.timezone.utc)
     then = mirrors.date(now - datetime.timedelta(days=3))
     old = home.write("old", AT.inrelease(Date=then, Valid_Until=None))
+    past = home.write("past", AT.inrelease(Date=then, Valid_Until=mirrors.date(
+        now - datetime.timedelta(days=2))))
     memory = f"{home.folder}/memory"
     row = {"mirror": "http://one"}
 
@@ -386,7 +453,28 @@ def rolled_back():
                "rollback: the refusal names both dates and the option", answer)
     ask(old, {**row, "older": 1}, {0}, "an older one with the option to accept it")
     ask(old, row, {TRUST}, "accepting an older one does not change the memory")
-    ask(INRELEASE, row, {0}, "the newest is accepted again")
+    with open(memory, "rb") as file:
+        before = file.read()
+    ask(old, {**row, "dated": THEN}, {0}, "an older one of a dated archive")
+    ask(INRELEASE, {"mirror": "http://dated", "dated": 2**32 - 1}, {0}, "one of an archive of the future")
+    ask(past, row, {TRUST}, "one that has expired is refused")
+    ask(past, {**row, "dated": THEN}, {0}, "one that was valid at the time of a dated archive")
+    ask(past, {**row, "dated": THEN + 2 * 86400}, {TRUST}, "one that had expired by then")
+    ask(past, {**row, "dated": 2**32 - 1}, {TRUST}, "an expired one of an archive of the future")
+    with open(memory, "rb") as file:
+        tap.report(file.read() == before, "rollback: dated archives change no memory")
+    newer = home.write("newer", AT.inrelease(Date=mirrors.date(now + datetime.timedelta(minutes=30))))
+    keyring = home.write("test-and-other.gpg",
+                         open(AT.keyring, "rb").read() + open(FURTHER.keyring, "rb").read())
+    with Helper(home.user, memory=memory) as helper, opened(*BEGIN[1]) as begin, opened(newer,
+                                                                                        keyring) as fds:
+        helper.ask("Begin", begin, **BEGIN[2])
+        answer = helper.ask("Repository", fds, name="repository-1", suite="jammy", **row)
+        with opened(old) as files:
+            again = helper.ask("Repository", [*files, fds[1]], name="repository-1", suite="jammy", **row)
+    tap.report((answer.code, again.code) == (0, TRUST), "rollback: a repository has a newest date, too",
+               answer, again)
+    ask(INRELEASE, row, {0}, "the newest is accepted again, whatever a repository of that name and place has")
     ask(old, {"mirror": "http://two"}, {0}, "another mirror has its own entry")
     ask(home.write("words", AT.inrelease(Origin="two words")), {"mirror": "http://three"}, {0},
         "an origin of two words")
@@ -558,6 +646,7 @@ not_rootlets()
 absent()
 numbers()
 untrusted()
+of_repositories()
 rolled_back()
 packets()
 mutations()

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 
 from support import debs, installed, sanitizers, tap
 from support import mirror as mirrors
@@ -179,6 +180,10 @@ def ask(kind, paths=(), first=(), **fields):
             return helper.ask(kind, fds, **fields)
 
 
+# What a request needs beyond the defaults.
+NEEDED = {"older-releases": ["older-releases = yes", "repository-keyrings = *"],
+          "repository-keyrings": ["repository-keyrings = *"]}
+
 BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "native"}
 
 
@@ -189,6 +194,8 @@ def enforced():
     release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
     index = ("Index", (f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages",),
              {"pocket": "", "component": "universe"})
+    dated = (*release[:2], {"pocket": "", "dated": int(time.time())})
+    repository = ("Repository", (*release[1], AT.keyring), {"name": "repository-1", "suite": "jammy"})
     deb = f"{AT.root}/{AT.deb_of('acl')}"
     package = ("Package", (deb,), {"name": "acl", "sha256": hashlib.sha256(open(deb, "rb").read()).digest()})
     local = ("LocalPackage", *package[1:])
@@ -208,6 +215,13 @@ def enforced():
         ("releases = noble", begin, (), "releases"),
         ("deny-packages = a?l", package, (begin, release, index), "deny-packages"),
         ("engines = debootstrap", begin, (), "engines"),
+        ("", repository, (begin,), "repository-keyrings"),
+        ("repository-keyrings = /usr/share/keyrings/x.gpg", repository, (change,), "repository-keyrings"),
+        ("repository-keyrings = *", (*repository[:2], {**repository[2], "older": 1}),
+         (begin,), "older-releases"),
+        ("older-releases = no", dated, (begin,), "older-releases"),
+        ("older-releases = no", dated, (change,), "older-releases"),
+        ("older-releases = no", (*dated[:2], {**dated[2], "dated": 2**32 - 1}), (begin,), "older-releases"),
         ("operations = create delete shell run", ("Verify", (TREE,), {}), (), "operations"),
         ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}),
          (),
@@ -223,7 +237,7 @@ def enforced():
         tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind}{after} is refused",
                    answer)
         if kind not in ("Clone", "Keep", "Verify"):
-            installed.allow(USER)
+            installed.allow(USER, *NEEDED.get(key, []))
             answer = ask(kind, paths, first, **fields)
             tap.report(answer.code == 0, f"without {line}: {kind}{after} is allowed", answer)
     for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {
@@ -233,6 +247,10 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
         answer = ask(*change[:2], **change[2])
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Change is refused", answer)
+        installed.allow(USER, f"repository-keyrings = {AT.keyring}", **more)
+        answer = ask(*begin[:2], **begin[2])
+        tap.report(answer.code == REFUSED and name in answer.message,
+                   f"{name}: Begin is refused, even if repository-keyrings has its keyring", answer)
     owned_keyring(begin)
     installed.allow(USER, folders=folder)
     tap.report(ask(*begin[:2], **begin[2]).code == 0, "policy `folders`: the named directory is allowed")

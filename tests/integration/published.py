@@ -500,7 +500,8 @@ COMMAND_LINES = [
            f"--from and {word} contradict each other")
       for word, value in (("--release", "jammy"), ("--profile", "test"), ("--include", "attr"),
                           ("--engine", "native"), ("--mirror", WWW), ("--lock", "/dev/null"),
-                          ("--components", "main"))),
+                          ("--components", "main"), ("--snapshot", "2026-01-01"),
+                          ("--repository", "[signed-by=/x] http://127.0.0.1 jammy main"))),
     Case("--from names a rootfs that is not published",
          ["create", "--name", "new", "--from", WWW, "--keyring", KEYRING, "--published", "none"], NETWORK,
          "InRelease of none"),

@@ -17,7 +17,10 @@ TEXTS = {
                 "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
     "CheckRelease": {"suite": (b"s" * 48, WORD), "pocket": (b"security", rb"|updates|security"),
                      "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
-    "Index": {"pocket": (b"security", rb"|updates|security"), "component": (b"c" * 48, WORD)},
+    "Index": {"pocket": (b"repository-10", rb"|updates|security|repository-([1-9]|10)"),
+              "component": (b"c" * 48, WORD)},
+    "Repository": {"name": (b"repository-10", rb"repository-([1-9]|10)"), "suite": (b"s" * 48, WORD),
+                   "mirror": (b"http://" + b"m" * 293, rb"|(?=[!-~]{0,300}$)(https?://|file:///).*")},
     "LocalPackage": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "Package": {"name": (b"p" * 100, rb"[a-z0-9][a-z0-9+.-]{1,99}")},
     "AddGroup": {"name": (b"g" * 32, ACCOUNT)},
@@ -48,8 +51,9 @@ OTHERS = {
     "AddUser": {"uid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
                 "gid": ([1, 65533], [0, 65534, 65535, 70000, (1 << 32) - 1, 1 << 32]),
                 "groups": ([["g" * 32] * 16, "g"], [["g"] * 17, "", "g" * 33, "g:x", "a,b", ["g", "-g"]])},
-    "Release": {"older": ([0, 1], [])},
-    "CheckRelease": {"older": ([0, 1], [])},
+    "Release": {"older": ([0, 1], []), "dated": ANY_NUMBER},
+    "CheckRelease": {"older": ([0, 1], []), "dated": ANY_NUMBER, "repository": ([0, 1], [])},
+    "Repository": {"older": ([0, 1], [])},
     "Change": {"removed": ([[b"p" * 30] * 500, []], [b"p", b"P1", b"p/x", b"--all", [b"pp"] * 501])},
     "Publish": {"replace": ([0, 1], []), "keep_old": ([0, 1], []), "mode": ([0o700, 0o755],
                                                [0, 0o500, 0o744, 0o777, 0o4700, 0o4755, 1 << 32])},
@@ -63,12 +67,12 @@ OTHERS = {
                 "terminal": ([0, 1], [])},
 }
 NUMBERS = {"Hello": ["version"], "Begin": ["epoch"], "Clone": ["epoch"], "BuildImage": ["epoch"],
-           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older"],
-           "CheckRelease": ["older"],
+           "AddGroup": ["gid"], "AddUser": ["uid", "gid"], "Release": ["older", "dated"],
+           "CheckRelease": ["older", "dated", "repository"], "Repository": ["older"],
            "Publish": ["replace", "keep_old", "mode"], "Inspect": ["deep", "digest"], "Remove": ["stale"],
            "Execute": ["terminal"]}
 # The library accepts any wire type as true, so none is invalid.
-YES_OR_NO = ("older", "replace", "keep_old", "deep", "digest", "stale", "terminal")
+YES_OR_NO = ("older", "repository", "replace", "keep_old", "deep", "digest", "stale", "terminal")
 STRANGE = {
     "nothing": b"", "a long one": b"x" * 60000, "one longer than any field": b"x" * 300,
     "invalid UTF-8": b"\xff\xfe\xfd", "NUL bytes": b"a\0b", "an option": b"--help", "a newline": b"a\nb",

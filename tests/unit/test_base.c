@@ -13,6 +13,8 @@ struct kitchen {
 	struct host_ids ids;
 	const char *components[3];
 	struct base_recipe recipe;
+	struct repository repository;
+	char *of_repository[2];
 };
 
 static void lay_out(struct kitchen *k)
@@ -138,6 +140,31 @@ static void change_policy(struct kitchen *k)
 	k->recipe.policy = "mirrors = none\n";
 }
 
+static void change_dated(struct kitchen *k)
+{
+	k->set.dated = 1709262245;
+}
+
+static void change_repository(struct kitchen *k)
+{
+	k->repository = (struct repository){ "http://r", "stable", "/k", k->of_repository };
+	k->of_repository[0] = "extra";
+	k->set.repositories = &k->repository;
+	k->set.repository_count = 1;
+}
+
+static void change_repository_keyring(struct kitchen *k)
+{
+	change_repository(k);
+	k->repository.keyring = "/l";
+}
+
+static void change_repository_component(struct kitchen *k)
+{
+	change_repository(k);
+	k->of_repository[0] = "other";
+}
+
 static void change_to_lock(struct kitchen *k)
 {
 	k->recipe.lock = "dd";
@@ -168,6 +195,10 @@ static const struct {
 	{ "a package", change_package },
 	{ "a package less", change_package_count },
 	{ "the policy", change_policy },
+	{ "the date of a dated archive", change_dated },
+	{ "a repository", change_repository },
+	{ "the keyring of a repository", change_repository_keyring },
+	{ "the component of a repository", change_repository_component },
 	{ "a lock", change_to_lock },
 };
 #define COUNT (sizeof(rows) / sizeof(*rows))

@@ -36,7 +36,7 @@ static void check_file(const struct signed_file *row, const char *data, size_t s
 
 	memset(&chain, 0, sizeof(chain));
 	snprintf(chain.suite, sizeof(chain.suite), SIGNED_SUITE);
-	result = chain_release(&chain, "", fd, &err);
+	result = chain_release(&chain, "", fd, 0, &err);
 	if (row->wrong)
 		tap_check(result == -1 && err && err->code == ERR_TRUST &&
 				  strstr(err->message, row->wrong) && chain.pocket_count == 0,
@@ -146,7 +146,7 @@ static void check_signature(const char *what, const char *file, size_t size, boo
 
 	memset(&chain, 0, sizeof(chain));
 	snprintf(chain.suite, sizeof(chain.suite), "jammy");
-	result = chain_release(&chain, "updates", fd, &err);
+	result = chain_release(&chain, "updates", fd, 0, &err);
 	text = chain.pockets[0].release;
 	if (good)
 		tap_check(result == 0 && strncmp(text, "Origin: Test\n", 13) == 0 &&
@@ -198,13 +198,83 @@ static void check_without_build(const char *data, size_t size, const char *keyri
 	free(chain.pockets[0].release);
 }
 
+/* As of which time a file's dates are checked. */
+static const struct dated_row {
+	const char *file;
+	uint32_t dated;
+	const char *wrong; /* NULL: accepted */
+} dated_rows[] = {
+	{ "valid-until-passed", 1590969600, NULL }, /* 1 June 2020, its date */
+	{ "valid-until-passed", 1591574400, NULL }, /* 8 June, its last second */
+	{ "valid-until-passed", 1591574401, "expired" },
+	{ "valid-until-passed", 1590966000, NULL }, /* 31 May, 23:00: clocks may differ */
+	{ "valid-until-passed", 1590965999, "in the future" },
+	{ "valid-until-passed", UINT32_MAX, "expired" },
+	{ "date-ahead", UINT32_MAX, "in the future" },
+	{ "altered", 1590969600, "does not match its text" },
+	{ "other-suite", 1590969600, "another release or pocket" },
+};
+
+static void check_dated(const struct dated_row *row, const char *data, size_t size)
+{
+	static struct chain chain;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = memory_file(data, size);
+	int result;
+
+	memset(&chain, 0, sizeof(chain));
+	snprintf(chain.suite, sizeof(chain.suite), SIGNED_SUITE);
+	result = chain_release(&chain, "", fd, row->dated, &err);
+	tap_check(row->wrong ? result == -1 && err && err->code == ERR_TRUST &&
+				       strstr(err->message, row->wrong)
+			     : result == 0,
+		  "%s, as of %u: %s", row->file, row->dated, row->wrong ? row->wrong : "accepted");
+	free(chain.pockets[0].release);
+}
+
+/* The archive's keyring lacks the signer, or the repository's does. */
+static void check_repository(const char *data, size_t size, const char *keyring,
+			     size_t keyring_size, bool of_repository)
+{
+	static struct chain chain;
+	static struct task task = { .operation = OP_REPOSITORY,
+				    .repository = { .name = "repository-2",
+						    .suite = SIGNED_SUITE } };
+	const char *other = (const char *)key_other;
+	_cleanup_error_ struct error *err = NULL;
+	_cleanup_close_ int fd = memory_file(data, size), again = memory_file(data, size);
+	_cleanup_close_ int keys = of_repository ? memory_file(keyring, keyring_size)
+						 : memory_file(other, sizeof(key_other));
+	bool placed = of_repository ? place_keyring(other, sizeof(key_other))
+				    : place_keyring(keyring, keyring_size);
+	int repository, release;
+
+	memset(&chain, 0, sizeof(chain));
+	snprintf(chain.suite, sizeof(chain.suite), SIGNED_SUITE);
+	repository = chain_repository(&chain, &task, fd, keys, &err);
+	release = chain_release(&chain, "", again, 0, NULL);
+	tap_check(placed && repository == (of_repository ? 0 : -1) &&
+			  release == (of_repository ? -1 : 0) && chain.pocket_count == 1,
+		  "only the keyring of %s has the key",
+		  of_repository ? "a repository" : "the archive");
+	tap_check(strcmp(chain.pockets[0].name, of_repository ? "repository-2" : "") == 0 &&
+			  strcmp(chain.pockets[0].suite, SIGNED_SUITE) == 0 &&
+			  (strlen(chain.pockets[0].keyring) == CHAIN_KEYRING_SIZE - 1) ==
+				  of_repository,
+		  "it is recorded as %s", of_repository ? "a repository" : "the archive");
+	tap_check(of_repository ||
+			  (err && err->code == ERR_TRUST && strstr(err->message, "--repository")),
+		  "the refusal is of the right kind");
+	free(chain.pockets[0].release);
+}
+
 static void check_pockets(const char *data, size_t size)
 {
 	static struct chain chain = { .suite = SIGNED_SUITE, .pocket_count = CHAIN_POCKETS_MAX };
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_close_ int fd = memory_file(data, size);
 
-	tap_check(chain_release(&chain, "", fd, &err) == -1 && err && err->code == ERR_REFUSED &&
+	tap_check(chain_release(&chain, "", fd, 0, &err) == -1 && err && err->code == ERR_REFUSED &&
 			  chain.pocket_count == CHAIN_POCKETS_MAX,
 		  "one pocket too many is refused");
 }
@@ -249,9 +319,15 @@ int main(void)
 		for (size_t i = 0; i < SIGNED_FILES; i++)
 			if (files[i])
 				check_file(&signed_files[i], files[i], sizes[i]);
+	for (size_t i = 0; i < sizeof(dated_rows) / sizeof(*dated_rows); i++)
+		for (size_t j = 0; j < SIGNED_FILES; j++)
+			if (files[j] && strcmp(signed_files[j].file, dated_rows[i].file) == 0)
+				check_dated(&dated_rows[i], files[j], sizes[j]);
 	if (files[0]) {
 		check_pockets(files[0], sizes[0]);
 		check_without_build(files[0], sizes[0], keyring, keyring_size);
+		check_repository(files[0], sizes[0], keyring, keyring_size, true);
+		check_repository(files[0], sizes[0], keyring, keyring_size, false);
 	}
 	check_signatures();
 	for (size_t i = 0; i < SIGNED_FILES; i++)

@@ -46,7 +46,8 @@ static void begin(struct talk *t)
 	t->f.wanted = &wanted;
 	t->f.sandbox.ports[t->f.sandbox.port_count++] = 80;
 	for (size_t i = 0; i < FETCH_POCKETS; i++)
-		t->f.releases[i] = (struct arrived_release){ .asked = i < 2, .fd = -1 };
+		t->f.releases[i] = (struct arrived_release){ .asked = i < 2 || i == ARCHIVE_POCKETS,
+							     .fd = -1 };
 }
 
 static void end(struct talk *t)
@@ -266,13 +267,19 @@ static void check_releases(void)
 	check("no release file", false, NULL, &m, -1);
 	m = release(0, 1, 0);
 	check("no release file of the release itself", false, NULL, &m, -1);
+	m = release(ARCHIVE_POCKETS, 1, 0);
+	check("no release file of a repository", false, NULL, &m, -1);
+	m = release(ARCHIVE_POCKETS, 0, 0);
+	check("a release file of a repository", true, NULL, &m, sealed(all, 10));
 	m = release(1, 1, 0);
 	check("none of a pocket", true, NULL, &m, -1);
 	check("none of a pocket, twice", false, &first, &m, -1);
 	check("a release file that is missing and there", false, NULL, &m, sealed(all, 10));
 	m = release(2, 1, 0);
 	check("a release file that was not asked for", false, NULL, &m, -1);
-	m = release(9, 1, 0);
+	m = release(ARCHIVE_POCKETS + 1, 0, 0);
+	check("a release file of another repository", false, NULL, &m, sealed(all, 10));
+	m = release(FETCH_POCKETS, 1, 0);
 	check("a release file of no pocket", false, NULL, &m, -1);
 	m = release(0, 0, 1);
 	check("a release file of a mirror that there is not", false, NULL, &m, sealed(all, 10));

@@ -27,6 +27,13 @@
 	"\"main\"],\"releases\":[" RELEASE "],\"profile\":" PROFILE ",\"packages\":{" PACKAGE(     \
 		"bash", "5-1", "amd64") "," PACKAGE("base-files", "12", "all") "}}"
 
+#define REPOSITORY(items) "\"repositories\":[" items "],"
+#define REPOSITORY_ITEM                                                                            \
+	"{\"mirror\":\"http://x\",\"suite\":\"s\",\"components\":[\"c\"],\"keyring\":\"/k\"}"
+#define REPOSITORY_FIVE                                                                            \
+	REPOSITORY_ITEM "," REPOSITORY_ITEM "," REPOSITORY_ITEM "," REPOSITORY_ITEM                \
+			"," REPOSITORY_ITEM
+
 /* LOCK with the first FROM replaced by TO. */
 static const struct {
 	const char *what, *from, *to;
@@ -59,6 +66,37 @@ static const struct {
 	{ "another engine", "native", "other", "suite, arch, mirror or engine" },
 	{ "a mirror that is no URL", "\"arch\":\"amd64\",\"mirror\":\"http://x\"",
 	  "\"arch\":\"amd64\",\"mirror\":\"x\"", "suite, arch, mirror or engine" },
+	{ "a repository", "\"releases\"", REPOSITORY(REPOSITORY_ITEM) "\"releases\"", NULL },
+	{ "eleven repositories", "\"releases\"",
+	  REPOSITORY(REPOSITORY_ITEM "," REPOSITORY_FIVE "," REPOSITORY_FIVE) "\"releases\"",
+	  "repositories is missing" },
+	{ "a repository without a keyring", "\"releases\"",
+	  REPOSITORY("{\"mirror\":\"http://x\",\"suite\":\"s\",\"components\":[\"c\"]}") "\"release"
+											 "s\"",
+	  "repositories is missing" },
+	{ "a repository with a relative keyring", "\"releases\"",
+	  REPOSITORY("{\"mirror\":\"http://x\",\"suite\":\"s\",\"components\":[\"c\"],"
+		     "\"keyring\":\"k\"}") "\"releases\"",
+	  "repositories is missing" },
+	{ "a repository without components", "\"releases\"",
+	  REPOSITORY("{\"mirror\":\"http://x\",\"suite\":\"s\",\"components\":[],"
+		     "\"keyring\":\"/k\"}") "\"releases\"",
+	  "repositories is missing" },
+	{ "an unknown field of a repository", "\"releases\"",
+	  REPOSITORY("{\"x\":1}") "\"releases\"", "unknown field \"x\" in a repository" },
+	{ "a package of repository 0", "\"source\"", "\"repository\":0,\"source\"",
+	  "a field of package bash is missing" },
+	{ "a package of repository 11", "\"source\"", "\"repository\":11,\"source\"",
+	  "a field of package bash is missing" },
+	{ "a release file of a repository", "\"pocket\":\"\"", "\"pocket\":\"repository-10\"",
+	  NULL },
+	{ "a release file of an eleventh", "\"pocket\":\"\"", "\"pocket\":\"repository-11\"",
+	  "releases is missing" },
+	{ "a dated archive", "\"engine\"", "\"dated\":\"2024-03-01T03:04:00Z\",\"engine\"", NULL },
+	{ "an archive of no date", "\"engine\"", "\"dated\":\"soon\",\"engine\"",
+	  "dated is missing or malformed" },
+	{ "an archive from before 1970", "\"engine\"",
+	  "\"dated\":\"1969-03-01T03:04:00Z\",\"engine\"", "dated is missing or malformed" },
 	{ "no components", "[\"main\"]", "[]", "components is missing" },
 	{ "no releases", "[" RELEASE "]", "[]", "releases is missing" },
 	{ "an unknown pocket", "\"pocket\":\"\"", "\"pocket\":\"other\"", "releases is missing" },

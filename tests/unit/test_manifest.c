@@ -252,6 +252,39 @@ static void test_releases(void)
 	tap_check(m && words_are(m->optional, "bb"), "a change adds optional packages");
 }
 
+/* A rootfs from a dated archive stays with it until its packages come from another mirror. */
+static void test_dated(void)
+{
+	static char name[] = "aa", version[] = "2", arch[] = "amd64", place[] = "http://n.example";
+	struct package package = { name, version, arch, name, version };
+	static const struct {
+		const char *what;
+		size_t packages;
+		int64_t dated;
+		bool stays;
+	} rows[] = {
+		{ "packages of the dated archive", 1, 1709262245, true },
+		{ "no package of another mirror", 0, 0, true },
+		{ "packages of another mirror", 1, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct package_set set = { .packages = &package,
+						 .package_count = rows[i].packages,
+						 .mirror = place,
+						 .dated = rows[i].dated };
+		const struct manifest_requests requests = { 0 };
+		_cleanup_(manifest_free) struct manifest *m =
+			parse(MANIFEST("\"dated\": \"2024-03-01T03:04:05Z\", "));
+		bool read = m && m->dated == 1709262245;
+
+		tap_check(read && manifest_change(m, &set, &requests, NULL) == 0 &&
+				  m->dated == (rows[i].stays ? 1709262245 : 0) &&
+				  (strcmp(m->mirror, place) != 0) == rows[i].stays,
+			  "a dated rootfs: %s", rows[i].what);
+	}
+}
+
 static void test_version(void)
 {
 	_cleanup_(manifest_free) struct manifest *m = parse(MANIFEST(""));
@@ -269,6 +302,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++)
 		test_change(&changes[i]);
 	test_releases();
+	test_dated();
 	test_version();
 	return tap_done();
 }

@@ -190,7 +190,9 @@ static const struct {
 	{ &lab, { "Open", .folder = "/home/lab", .keyring = -1 }, "folders" },
 	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
 	{ &lab, { "Release", .keyring = -1 }, NULL },
-	{ &lab, { "Release", .keyring = -1, .older = true }, "older-releases" },
+	{ &lab, { "Release", .keyring = -1, .older = OLDER_RELEASE }, "older-releases" },
+	{ &lab, { "Repository", .keyring = 0 }, "repository-keyrings" },
+	{ &lab, { "Release", .keyring = -1, .older = DATED_ARCHIVE }, "older-releases" },
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
 	/* A user without a home has no ~. */
@@ -347,6 +349,10 @@ static void check_content(void)
 		{ "releases = jammy noble\nusers = other\nkeyrings = /a", false, "keyrings" },
 		{ "releases = jammy noble\nusers = other\ndeny-packages = a", false, "packages" },
 		{ "releases = jammy noble\nusers = other\nengines = native", false, "engines" },
+		{ "releases = jammy noble\nusers = other\nrepository-keyrings = /a", false,
+		  "keyrings of repositories" },
+		{ "releases = jammy noble\nusers = other\nolder-releases = yes", false,
+		  "older releases" },
 	};
 	_cleanup_(policy_free) struct policy *policy =
 		parse("[allow lab]\nreleases = jammy noble\nusers = other\n");

@@ -43,6 +43,36 @@ static void check_urls(void)
 	}
 }
 
+static void check_repositories(void)
+{
+	static char mirror[] = "http://me:secret@M.example:80/a b/?";
+	static struct repository repository = { .mirror = mirror };
+	struct manifest m = manifest_of_packages();
+	struct manifest_package package = packages[0];
+	static const char plain[] = "pkg:deb/debian/attr@1:2.5.1-4?arch=amd64&distro=bookworm";
+	static const struct {
+		const char *what;
+		uint32_t number;
+		const char *more;
+	} rows[] = {
+		{ "the release's archive", 0, "" },
+		{ "a repository", 1, "&repository_url=http://m.example/a%2520b/%3F" },
+		{ "one that the manifest lacks", 2, "" },
+	};
+
+	m.repositories = &repository;
+	m.repository_count = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_free_ char *url = NULL;
+
+		package.repository = rows[i].number;
+		url = sbom_package_url(&m, &package);
+		tap_check(url && strncmp(url, plain, strlen(plain)) == 0 &&
+				  tap_same(url + strlen(plain), rows[i].more),
+			  "the package URL of a package of %s: %s", rows[i].what, url);
+	}
+}
+
 static json_t *document(const struct manifest *m, const char *name, enum sbom_format format)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -123,6 +153,7 @@ static void check_old_manifest(void)
 int main(void)
 {
 	check_urls();
+	check_repositories();
 	check_spdx();
 	check_identity(SBOM_SPDX, "documentNamespace");
 	check_identity(SBOM_CYCLONEDX, "serialNumber");

@@ -3,6 +3,8 @@
  */
 #include "frontend/archive/source.h"
 
+#include "frontend/archive/mirror_url.h"
+
 #include <sys/stat.h>
 
 #include "scratch.h"
@@ -165,10 +167,138 @@ static void check_mirrors(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
-		_cleanup_free_ char *url = source_mirror_url(rows[i].mirror, &err);
+		_cleanup_free_ char *url = mirror_url_make(rows[i].mirror, &err);
 
 		tap_check(tap_same(url, rows[i].url) && (url || (err && err->code == ERR_INPUT)),
 			  "mirror %zu: %s", i, rows[i].url ? rows[i].url : "refused");
+	}
+}
+
+/* Values of --snapshot: the mirror and the time, or why not. */
+static void check_dated(void)
+{
+	static const struct {
+		const char *suite, *arch, *snapshot;
+		const char *mirror, *security; /* NULL: refused */
+		int64_t dated;
+		const char *says;
+	} rows[] = {
+		{ "jammy", "amd64", "2024-03-01",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T000000Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T000000Z", 1709251200, NULL },
+		{ "jammy", "i386", "20240301T030405Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T030405Z",
+		  "https://snapshot.ubuntu.com/ubuntu/20240301T030405Z", 1709262245, NULL },
+		{ "bookworm", "arm64", "20240229",
+		  "https://snapshot.debian.org/archive/debian/20240229T000000Z",
+		  "https://snapshot.debian.org/archive/debian-security/20240229T000000Z",
+		  1709164800, NULL },
+		{ "bookworm", "amd64", "http://m:81/archive/debian/20240301T030405Z/",
+		  "http://m:81/archive/debian/20240301T030405Z",
+		  "http://m:81/archive/debian-security/20240301T030405Z", 1709262245, NULL },
+		{ "bookworm", "amd64", "http://m/dated/2024-03-01", "http://m/dated/2024-03-01",
+		  NULL, 1709251200, NULL },
+		{ "jammy", "arm64", "/srv/my archive/20240301", "file:///srv/my%20archive/20240301",
+		  "file:///srv/my%20archive/20240301", 1709251200, NULL },
+		{ "jammy", "arm64", "2024-03-01", NULL, NULL, 0, "Ubuntu on arm64" },
+		{ "warty", "amd64", "2024-03-01", NULL, NULL, 0, "this release on amd64" },
+		{ "jammy", "amd64", "2024-02-30", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024-13-01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024-3-1", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T246000Z", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T030405", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "20240301T030405+", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "1969-03-01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2024/03/01", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", " 2024030", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "yesterday", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "http://m/ubuntu", NULL, NULL, 0, "ends with one" },
+		{ "jammy", "amd64", "ftp://m/ubuntu/20240301", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "http://m/20240301?x", NULL, NULL, 0, "neither a date" },
+		{ "jammy", "amd64", "2099-01-01", NULL, NULL, 0, "in the future" },
+		{ "jammy", "amd64", "http://m/ubuntu/20990101", NULL, NULL, 0, "in the future" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_(origin_free) struct origin *origin = NULL;
+		_cleanup_error_ struct error *err = NULL;
+		struct source source = { .suite = rows[i].suite,
+					 .arch = rows[i].arch,
+					 .snapshot = rows[i].snapshot,
+					 .keyring = keyring };
+		int result = source_plan(&source, folder, &origin, &err);
+		const char *last = !origin		 ? NULL
+				   : origin->security[1] ? origin->security[1]
+							 : origin->security[0];
+
+		if (!rows[i].mirror)
+			tap_check(result == -1 && err && err->code == ERR_INPUT &&
+					  strstr(err->message, rows[i].says),
+				  "dated archive \"%s\": refused", rows[i].snapshot);
+		else
+			tap_check(result == 0 && tap_same(origin->mirror, rows[i].mirror) &&
+					  tap_same(last, rows[i].security ? rows[i].security
+									  : rows[i].mirror) &&
+					  origin->dated == rows[i].dated,
+				  "dated archive \"%s\"", rows[i].snapshot);
+		if (err)
+			printf("# %s\n", err->message);
+	}
+}
+
+/* Values of --repository. */
+static void check_entries(void)
+{
+	static const struct {
+		const char *entry;
+		const char *mirror, *suite, *components, *keyring; /* MIRROR NULL: refused */
+	} rows[] = {
+		{ "[signed-by=/k] http://a/b stable main", "http://a/b", "stable", "main", "/k" },
+		{ "deb [arch=amd64 signed-by=/k] https://a/b/ x main extra", "https://a/b", "x",
+		  "main extra", "/k" },
+		{ "  [signed-by=/k]\thttp://a  x\tmain ", NULL, NULL, NULL, NULL },
+		{ "  [ signed-by=/k ] http://a  x   main ", "http://a", "x", "main", "/k" },
+		{ "[signed-by=/k] /srv/a x main", "file:///srv/a", "x", "main", "/k" },
+		{ "http://a x main", NULL, NULL, NULL, NULL },
+		{ "[arch=amd64] http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=] http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k http://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k]", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a ./ main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a / main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x ma/in", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] ftp://a x main", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x main # y", NULL, NULL, NULL, NULL },
+		{ "[signed-by=/k] http://a x main\n", NULL, NULL, NULL, NULL },
+		{ "deb-src [signed-by=/k] http://a x main", NULL, NULL, NULL, NULL },
+		{ "deb", NULL, NULL, NULL, NULL },
+		{ "", NULL, NULL, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct repository repository;
+		_cleanup_error_ struct error *err = NULL;
+		int result = repository_parse(rows[i].entry, &repository, &err);
+		char components[64] = "";
+
+		for (char **word = repository.components; word && *word; word++)
+			snprintf(components + strlen(components),
+				 sizeof(components) - strlen(components), "%s%s",
+				 *components ? " " : "", *word);
+		if (rows[i].mirror)
+			tap_check(result == 0 && tap_same(repository.mirror, rows[i].mirror) &&
+					  tap_same(repository.suite, rows[i].suite) &&
+					  tap_same(components, rows[i].components) &&
+					  tap_same(repository.keyring, rows[i].keyring),
+				  "repository \"%s\"", rows[i].entry);
+		else
+			tap_check(result == -1 && err && err->code == ERR_INPUT &&
+					  strstr(err->message, "--repository '[signed-by=FILE]"),
+				  "repository %zu: refused", i);
+		repository_clear(&repository);
 	}
 }
 
@@ -222,6 +352,8 @@ int main(void)
 	check_debian();
 	check_ubuntu();
 	check_mirrors();
+	check_dated();
+	check_entries();
 	check_words();
 	file_write("keyring.gpg", NULL);
 	file_write("sources.list.d/test.sources", NULL);

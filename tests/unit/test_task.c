@@ -303,7 +303,7 @@ static void check_descriptions(void)
 	one_word(OP_RELEASE);
 	SET(task.release.mirror, "http://x");
 	task.release.older = 1;
-	describe("", 1000, "pocket= mirror=http://x older=1");
+	describe("", 1000, "pocket= mirror=http://x older=1 dated=0");
 	one_word(OP_INSPECT);
 	task.inspect.digest = 1;
 	describe("", 1000, "deep=0 digest=1");

@@ -103,6 +103,11 @@ int handle_release(struct server *s, struct request *request, struct error **err
 	return abandon_failed(s, build_ask_worker(s, &s->verifier, request, 1, err));
 }
 
+int handle_repository(struct server *s, struct request *request, struct error **err)
+{
+	return abandon_failed(s, build_ask_worker(s, &s->verifier, request, 2, err));
+}
+
 int handle_index(struct server *s, struct request *request, struct error **err)
 {
 	return handle_release(s, request, err);

@@ -10,8 +10,8 @@
 static bool may_compare(const struct server *s, const struct task *t, int keyring)
 {
 	const struct question q = {
-		.request = "Begin",
-		.suite = t->check_release.suite,
+		.request = t->check_release.repository ? "Repository" : "Begin",
+		.suite = t->check_release.repository ? NULL : t->check_release.suite,
 		.keyring = keyring,
 	};
 	struct decision d;

@@ -13,10 +13,12 @@
 #include "lib/hash.h"
 #include "lib/hex_read.h"
 #include "lib/read_all.h"
+#include "lib/release_memory.h"
 #include "lib/release_text.h"
 #include "lib/signature.h"
 
 #define KEYRING "/tmp/keyring"
+#define REPOSITORY_KEYRING "/tmp/repository"
 #define SIGNED "/tmp/InRelease"
 #define TEXT "/tmp/Release"
 #define STATUS "/tmp/status"
@@ -45,12 +47,12 @@ static char *slurp(const char *path, size_t most, size_t *size)
 	return read_all(fd, (size_t)st.st_size, size);
 }
 
-static int take_keyring(int keyring, struct error **err)
+static int take_keyring(int keyring, const char *path, uint8_t sum[static SHA256_LEN],
+			struct error **err)
 {
-	uint8_t sum[SHA256_LEN];
 	uint64_t size;
 
-	if (chain_copy_to(keyring, KEYRING, KEYRING_MAX, sum, &size, err) < 0)
+	if (chain_copy_to(keyring, path, KEYRING_MAX, sum, &size, err) < 0)
 		return error_wrap(err, "cannot copy the keyring");
 	return 0;
 }
@@ -58,11 +60,12 @@ static int take_keyring(int keyring, struct error **err)
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err)
 {
 	bool change = task->operation == OP_CHANGE;
+	uint8_t sum[SHA256_LEN];
 
 	memcpy(c->suite, change ? task->change.suite : task->begin.suite, sizeof(c->suite));
 	memcpy(c->arch, change ? task->change.arch : task->begin.arch, sizeof(c->arch));
 	c->copies = !change && strcmp(task->begin.engine, "debootstrap") == 0;
-	if (take_keyring(keyring, err) < 0)
+	if (take_keyring(keyring, KEYRING, sum, err) < 0)
 		return -1;
 	if (mkdir(MIRROR, 0755) < 0 || mkdir(MIRROR "/pool", 0755) < 0 ||
 	    mkdir(STAGING "/lists", 0700) < 0)
@@ -87,7 +90,7 @@ static int check_armor(struct error **err)
 	return 0;
 }
 
-static pid_t start_gpgv(void)
+static pid_t start_gpgv(const char *keyring)
 {
 	pid_t pid = fork();
 
@@ -96,7 +99,7 @@ static pid_t start_gpgv(void)
 
 		if (status >= 0 && dup2(status, 1) == 1) {
 			close(3);
-			execl("/usr/bin/gpgv", "gpgv", "--homedir", "/tmp", "--keyring", KEYRING,
+			execl("/usr/bin/gpgv", "gpgv", "--homedir", "/tmp", "--keyring", keyring,
 			      "--status-fd", "1", "--output", TEXT, SIGNED, (char *)NULL);
 		}
 		_exit(127);
@@ -104,7 +107,7 @@ static pid_t start_gpgv(void)
 	return pid;
 }
 
-static int verify_signature(struct error **err)
+static int verify_signature(const struct chain_pocket *p, struct error **err)
 {
 	_cleanup_free_ char *status = NULL;
 	const char *wrong;
@@ -115,7 +118,7 @@ static int verify_signature(struct error **err)
 	if (check_armor(err) < 0)
 		return -1;
 	unlink(TEXT);
-	pid = start_gpgv();
+	pid = start_gpgv(*p->keyring ? REPOSITORY_KEYRING : KEYRING);
 	if (pid < 0 || RETRY_ON_EINTR(waitpid(pid, &code, 0)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start gpgv");
 	if (WIFEXITED(code) && WEXITSTATUS(code) == 127)
@@ -124,10 +127,10 @@ static int verify_signature(struct error **err)
 	wrong = status ? signature_judge(status) : "gpgv failed";
 	if (!wrong)
 		return 0;
-	return error_set(err, ERR_TRUST,
-			 "its signature is not valid: %s; name another mirror with --mirror URL or "
-			 "the right keyring with --keyring FILE",
-			 wrong);
+	return error_set(err, ERR_TRUST, "its signature is not valid: %s; %s", wrong,
+			 *p->keyring ? "pass the right URL and signed-by with --repository"
+				     : "name another mirror with --mirror URL or the right keyring "
+				       "with --keyring FILE");
 }
 
 /* The archive's origin, as one word, cut off if it is long. */
@@ -143,9 +146,23 @@ static void take_origin(const char *text, char origin[static WORD_SIZE])
 			*c = '_';
 }
 
-int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err)
+/* Checks the text's dates: as of DATED, but at the latest as of now. */
+static int check_text(const char *text, const char *suite, uint32_t dated, struct error **err)
 {
-	struct chain_pocket *p = &c->pockets[c->pocket_count];
+	char when[RELEASE_DATE_SIZE];
+	int64_t now = time(NULL);
+
+	if (!dated)
+		return release_text_check(text, suite, "", now, err);
+	if (release_text_check(text, suite, "", dated < now ? dated : now, err) == 0)
+		return 0;
+	return error_wrap(err, "checked as of %s", release_memory_date(dated, when));
+}
+
+/* Adds NEW, whose name, suite and keyring are set. */
+static int chain_add(struct chain *c, struct chain_pocket *new, int inrelease, uint32_t dated,
+		     struct error **err)
+{
 	_cleanup_free_ char *text = NULL;
 	uint8_t sum[SHA256_LEN];
 	uint64_t copied;
@@ -154,28 +171,66 @@ int chain_release(struct chain *c, const char *pocket, int inrelease, struct err
 	if (c->pocket_count == CHAIN_POCKETS_MAX)
 		return error_set(err, ERR_REFUSED, "too many pockets");
 	if (chain_copy_to(inrelease, SIGNED, RELEASE_MAX, sum, &copied, err) < 0 ||
-	    verify_signature(err) < 0)
-		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	    verify_signature(new, err) < 0)
+		return error_wrap(err, "InRelease of %s", new->suite);
 	text = slurp(TEXT, RELEASE_MAX, &size);
 	if (!text || strlen(text) != size)
-		return error_set(err, ERR_TRUST, "InRelease of %s: it is not text", c->suite);
-	if (release_text_check(text, c->suite, pocket, time(NULL), err) < 0)
-		return error_wrap(err, "InRelease of %s%s%s", c->suite, *pocket ? "-" : "", pocket);
-	p->date = release_text_time(text, "Date");
-	take_origin(text, p->origin);
-	snprintf(p->name, sizeof(p->name), "%s", pocket);
-	p->release = STEAL_PTR(text);
-	c->pocket_count++;
+		return error_set(err, ERR_TRUST, "InRelease of %s: it is not text", new->suite);
+	if (check_text(text, new->suite, dated, err) < 0)
+		return error_wrap(err, "InRelease of %s", new->suite);
+	new->date = release_text_time(text, "Date");
+	take_origin(text, new->origin);
+	new->release = STEAL_PTR(text);
+	c->pockets[c->pocket_count++] = *new;
 	return 0;
+}
+
+int chain_release(struct chain *c, const char *pocket, int inrelease, uint32_t dated,
+		  struct error **err)
+{
+	struct chain_pocket p = { 0 };
+
+	snprintf(p.name, sizeof(p.name), "%s", pocket);
+	snprintf(p.suite, sizeof(p.suite), "%s%s%s", c->suite, *pocket ? "-" : "", pocket);
+	return chain_add(c, &p, inrelease, dated, err);
+}
+
+static int chain_add_repository(struct chain *c, const char *name, const char *suite, int inrelease,
+				int keyring, struct error **err)
+{
+	struct chain_pocket p = { 0 };
+	char hex[2 * SHA256_LEN + 1];
+	uint8_t sum[SHA256_LEN];
+
+	if (take_keyring(keyring, REPOSITORY_KEYRING, sum, err) < 0)
+		return -1;
+	sha256_to_hex(sum, hex);
+	memcpy(p.keyring, hex, sizeof(p.keyring) - 1);
+	snprintf(p.name, sizeof(p.name), "%s", name);
+	snprintf(p.suite, sizeof(p.suite), "%s", suite);
+	return chain_add(c, &p, inrelease, 0, err);
+}
+
+int chain_repository(struct chain *c, const struct task *task, int inrelease, int keyring,
+		     struct error **err)
+{
+	return chain_add_repository(c, task->repository.name, task->repository.suite, inrelease,
+				    keyring, err);
 }
 
 int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
 			struct error **err)
 {
+	uint8_t sum[SHA256_LEN];
+
+	if (task->check_release.repository)
+		return chain_add_repository(c, "", task->check_release.suite, inrelease, keyring,
+					    err);
 	memcpy(c->suite, task->check_release.suite, sizeof(c->suite));
-	if (take_keyring(keyring, err) < 0)
+	if (take_keyring(keyring, KEYRING, sum, err) < 0)
 		return -1;
-	return chain_release(c, task->check_release.pocket, inrelease, err);
+	return chain_release(c, task->check_release.pocket, inrelease, task->check_release.dated,
+			     err);
 }
 
 static int add_stanza(struct chain *c, const char *text, size_t length)
@@ -245,17 +300,17 @@ int chain_index(struct chain *c, const char *pocket, const char *component, int 
 		return error_set(err, ERR_REFUSED, "index refused: its pocket has no InRelease");
 	snprintf(path, sizeof(path), "%s/binary-%s/Packages", component, c->arch);
 	if (!release_text_find(p->release, path, want, &want_size) || want_size > INDEX_MAX)
-		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", c->suite,
+		return error_set(err, ERR_TRUST, "InRelease of %s does not name %s", p->suite,
 				 path);
 	snprintf(copy, sizeof(copy), STAGING "/lists/%zu", c->index_count);
 	fd = open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", copy);
 	if (copy_hashed(packages, fd, want_size, have, &size, err) < 0)
-		return error_wrap(err, "%s of %s", path, c->suite);
+		return error_wrap(err, "%s of %s", path, p->suite);
 	if (size != want_size || memcmp(have, want, SHA256_LEN) != 0)
 		return error_set(err, ERR_TRUST, "%s of %s: hash differs from the signed InRelease",
-				 path, c->suite);
+				 path, p->suite);
 	return map_index(c, fd, size, err);
 }
 

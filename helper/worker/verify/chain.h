@@ -11,8 +11,9 @@
 
 #define STAGING "/staging"
 #define MIRROR STAGING "/mirror"
-#define CHAIN_INDEXES_MAX 32
-#define CHAIN_POCKETS_MAX 8
+#define CHAIN_INDEXES_MAX 64
+#define CHAIN_POCKETS_MAX 16
+#define CHAIN_KEYRING_SIZE 17
 
 struct chain_index {
 	char *text; /* mapped */
@@ -27,7 +28,10 @@ struct stanza {
 };
 
 struct chain_pocket {
-	char name[WORD_SIZE];
+	char name[WORD_SIZE];	   /* for chain_index() */
+	char suite[2 * WORD_SIZE]; /* "jammy-updates" */
+	/* The beginning of the hash of a repository's own keyring; "": the release's archive. */
+	char keyring[CHAIN_KEYRING_SIZE];
 	char *release; /* the signed text */
 	int64_t date;  /* its date */
 	char origin[WORD_SIZE];
@@ -55,9 +59,16 @@ struct chain {
 /* Each returns 0, or -1 with ERR set: ERR_TRUST if a link of the chain fails. TASK is a Begin or a
  * Change. */
 int chain_begin(struct chain *c, const struct task *task, int keyring, struct error **err);
-int chain_release(struct chain *c, const char *pocket, int inrelease, struct error **err);
 
-/* As above, for one file without a build, against a KEYRING of its own. */
+/* DATED: see rootlet.proto. */
+int chain_release(struct chain *c, const char *pocket, int inrelease, uint32_t dated,
+		  struct error **err);
+
+/* The same for a repository, against its own KEYRING. */
+int chain_repository(struct chain *c, const struct task *task, int inrelease, int keyring,
+		     struct error **err);
+
+/* As one of these, for one file without a build, against KEYRING. */
 int chain_check_release(struct chain *c, const struct task *task, int inrelease, int keyring,
 			struct error **err);
 int chain_index(struct chain *c, const char *pocket, const char *component, int packages,

@@ -7,14 +7,14 @@
 int rollback_check(const struct rollback *r, const struct release_claim *claim,
 		   const struct chain_pocket *found, struct error **err)
 {
-	char name[2 * WORD_SIZE], key[2 * WORD_SIZE + MIRROR_MAX + 2];
-	const char *pocket = claim->pocket;
+	char key[2 * WORD_SIZE + CHAIN_KEYRING_SIZE + MIRROR_MAX + 16];
+	const char *name = found->suite;
+	int used;
 	int64_t newest;
 	int result;
 
-	if (!r->compare)
+	if (!r->compare || claim->dated)
 		return VERDICT_NOT_COMPARED;
-	snprintf(name, sizeof(name), "%s%s%s", claim->suite, *pocket ? "-" : "", pocket);
 	if (r->fd < 0 && r->signer)
 		return error_set(err, ERR_HOST,
 				 "cannot remember the release file of %s, so a later "
@@ -23,10 +23,14 @@ int rollback_check(const struct rollback *r, const struct release_claim *claim,
 				 name, r->path);
 	if (r->fd < 0)
 		return VERDICT_NEWEST;
-	if (r->signer)
-		snprintf(key, sizeof(key), "%s origin=%s", name, found->origin);
-	else
-		snprintf(key, sizeof(key), "%s %s", name, *claim->mirror ? claim->mirror : "-");
+	/* A repository must not take the place of the release's archive, or of another repository.
+	 */
+	used = snprintf(key, sizeof(key), "%s%s%s %s", name, *found->keyring ? " keyring=" : "",
+			found->keyring, r->signer ? "origin=" : "");
+	snprintf(key + used, sizeof(key) - (size_t)used, "%s",
+		 r->signer	  ? found->origin
+		 : *claim->mirror ? claim->mirror
+				  : "-");
 	result = release_memory_take(r->fd, r->path, key, found->date, time(NULL), &newest, err);
 	if (result < 0)
 		return -1;

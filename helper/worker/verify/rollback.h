@@ -6,8 +6,9 @@
 
 /* What the front end says about a release file. */
 struct release_claim {
-	const char *suite, *pocket, *mirror;
-	bool older; /* accept it even if it is older */
+	const char *mirror;
+	bool older;	/* accept it even if it is older */
+	uint32_t dated; /* of a dated archive: neither compare nor remember it */
 };
 
 /* FOUND is the verified file. Returns an enum release_verdict if the file is accepted, or -1 with

@@ -10,12 +10,11 @@
 
 /* Compares the release file that was just verified with those before. */
 static int compare_release(const struct chain *c, const struct rollback *r, const char *mirror,
-			   bool older, struct error **err)
+			   bool older, uint32_t dated, struct error **err)
 {
-	const struct chain_pocket *found = &c->pockets[c->pocket_count - 1];
-	const struct release_claim claim = { c->suite, found->name, mirror, older };
+	const struct release_claim claim = { mirror, older, dated };
 
-	return rollback_check(r, &claim, found, err);
+	return rollback_check(r, &claim, &c->pockets[c->pocket_count - 1], err);
 }
 
 /* Returns the result's status, or -1 with ERR set. */
@@ -29,14 +28,21 @@ static int verifier_step(struct chain *c, struct rollback *r, const struct task 
 	case OP_CHANGE:
 		return chain_begin(c, t, fd, err);
 	case OP_RELEASE:
-		return chain_release(c, t->release.pocket, fd, err) < 0
+		return chain_release(c, t->release.pocket, fd, t->release.dated, err) < 0
 			       ? -1
-			       : compare_release(c, r, t->release.mirror, t->release.older, err);
+			       : compare_release(c, r, t->release.mirror, t->release.older,
+						 t->release.dated, err);
 	case OP_CHECK_RELEASE:
 		return chain_check_release(c, t, fd, fds[1], err) < 0
 			       ? -1
 			       : compare_release(c, r, t->check_release.mirror,
-						 t->check_release.older, err);
+						 t->check_release.older, t->check_release.dated,
+						 err);
+	case OP_REPOSITORY:
+		return chain_repository(c, t, fd, fds[1], err) < 0
+			       ? -1
+			       : compare_release(c, r, t->repository.mirror, t->repository.older, 0,
+						 err);
 	case OP_INDEX:
 		return chain_index(c, t->index.pocket, t->index.component, fd, err);
 	case OP_PACKAGE:
