@@ -35,7 +35,7 @@ static bool begins_build(const struct origin_search *s, const char *request)
 }
 
 /* Whether the request is about the rootfs: "folder=/home/me/.kerneldev-mcp name=x suite=jammy". */
-static bool is_about(const struct origin_search *s, const char *arguments)
+static bool names_rootfs(const struct origin_search *s, const char *arguments)
 {
 	_cleanup_free_ char *padded = NULL;
 
@@ -66,7 +66,7 @@ static void origin_take(const char *line, size_t length, void *context)
 	if (json_integer_value(json_object_get(record, "uid")) != (json_int_t)getuid())
 		return;
 	if (begins_build(s, request) && strcmp(audit_text(record, "kind"), "intent") == 0 &&
-	    is_about(s, audit_text(record, "arguments"))) {
+	    names_rootfs(s, audit_text(record, "arguments"))) {
 		s->helper = helper;
 		s->began = record_time(record);
 	}

@@ -185,7 +185,8 @@ class Published:
         subprocess.run([*gpg, "--quick-generate-key", "x@example.org", "ed25519", "sign", "never"],
                        stderr=subprocess.DEVNULL, **own)
         subprocess.run([*gpg, "--output", self.keyring, "--export", "x@example.org"], **own)
-        listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], stdout=subprocess.PIPE, text=True, **own)
+        listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], stdout=subprocess.PIPE, text=True,
+                                **own)
         key = re.search(r"^fpr:+(\w+):", listed.stdout, re.M).group(1)
         self.outcome = home.run("publish", "--to", self.folder, "--key", key, environment=keys)
         subprocess.run(["gpgconf", "--kill", "gpg-agent"], **own)

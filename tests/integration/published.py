@@ -103,7 +103,8 @@ def first_generation(server):
     wrong = [f"{path}: {size} bytes, {digest}"
              for digest, size, path in re.findall(r"^ (\w{64}) (\d+) (\S+)$", text, re.M)
              if not listed(f"{WWW}/dists/test-rootfs/{path}", digest, int(size))]
-    tap.report(not wrong and {"lock.json", "sbom.spdx.json", "provenance.json"} <= set(re.findall(r"\S+$", text, re.M)),
+    names = set(re.findall(r"\S+$", text, re.M))
+    tap.report(not wrong and {"lock.json", "sbom.spdx.json", "provenance.json"} <= names,
                "the index lists lock, SBOM, provenance and pieces with their hashes", *wrong, text)
     with open(f"{WWW}/dists/test-rootfs/lock.json", encoding="utf-8") as file:
         tap.report(file.read() == home.run("lock").out, "the published lock is what rootlet lock writes")
@@ -472,7 +473,8 @@ def indexes(www):
 def no_key():
     before = indexes(WWW)
     outcome = publish(key="nobody")
-    tap.report(outcome.status == REFUSED and f"cannot sign with key {FINGERPRINTS['nobody']}" in outcome.err and
+    says = f"cannot sign with key {FINGERPRINTS['nobody']}"
+    tap.report(outcome.status == REFUSED and says in outcome.err and
                before and indexes(WWW) == before, "without the secret key, no index changes", outcome)
 
 
@@ -505,7 +507,7 @@ COMMAND_LINES = [
     Case("--from names a rootfs that is not published",
          ["create", "--name", "new", "--from", WWW, "--keyring", KEYRING, "--published", "none"], NETWORK,
          "InRelease of none"),
-    Case("--from names a generation that is not there",
+    Case("--from names a generation that is missing",
          ["create", "--name", "new", "--from", WWW, "--keyring", KEYRING, "--published", "test-rootfs",
           "--generation", "77"], NETWORK, r"InRelease of test-rootfs\.77"),
 ]

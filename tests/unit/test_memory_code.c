@@ -34,11 +34,12 @@ static const struct row {
 	unsigned flags;
 	bool shows;
 } rows[] = {
-	{ PRIVILEGES_WAITER, OURS, false }, { PRIVILEGES_AUDIT, OURS, false },
-	{ PRIVILEGES_PARSER, OURS, false }, { PRIVILEGES_JAILER, OTHERS, true },
-	{ PRIVILEGES_JAIL, OTHERS, true },  { PRIVILEGES_TOOL, OTHERS, true },
-	{ PRIVILEGES_UNPACK, OURS, false }, { PRIVILEGES_READER, OURS, false },
-	{ PRIVILEGES_COPIER, OURS, false }, { PRIVILEGES_REMOVER, OURS, false },
+	{ PRIVILEGES_WAITER, OURS, false },  { PRIVILEGES_AUDIT, OURS, false },
+	{ PRIVILEGES_PARSER, OURS, false },  { PRIVILEGES_JAILER, OTHERS, true },
+	{ PRIVILEGES_JAIL, OTHERS, true },   { PRIVILEGES_TOOL, OTHERS, true },
+	{ PRIVILEGES_UNPACK, OURS, false },  { PRIVILEGES_ASSEMBLER, OURS, false },
+	{ PRIVILEGES_READER, OURS, false },  { PRIVILEGES_COPIER, OURS, false },
+	{ PRIVILEGES_REMOVER, OURS, false },
 };
 
 /* What a tracer saw of a process until it exits. */

@@ -71,7 +71,7 @@ static const struct {
 	  "~/x" },
 	{ "fstests_vm_boot_and_run", "{\"kernel_path\":\"k\",\"fstests_path\":\"f\"}",
 	  "rootlet fstests --json --kernel=k --fstests=f --fstype=ext4 --timeout=300 --memory=4G "
-	  "--cpus=4 --io-scheduler=mq-deadline --jobs=1 --host-root -- -g quick" },
+	  "--cpus=4 --no-force-9p --io-scheduler=mq-deadline --jobs=1 --host-root -- -g quick" },
 	{ "fstests_vm_boot_and_run",
 	  "{\"kernel_path\":\"k\",\"fstests_path\":\"f\",\"use_custom_rootfs\":true,\"force_9p\":"
 	  "true,"
