@@ -130,7 +130,7 @@ static int check_entry(struct archive_entry *entry, const char *path, struct err
 static struct archive_entry *clean_entry(struct archive_entry *entry, const char *path)
 {
 	struct archive_entry *clean = archive_entry_new();
-	_cleanup_free_ char *name = NULL, *target = NULL;
+	_cleanup_free_ char *name = NULL;
 	const char *link = archive_entry_hardlink(entry), *attribute;
 	const void *value;
 	size_t size;

@@ -89,26 +89,36 @@ class Repository:
         if self.home:
             self._sign(self.home, dist)
 
-    def with_newer(self, name, folder):
-        """Returns a copy of this repository, signed with the same key, in which package NAME has a higher
-        version and is the same otherwise."""
+    def with_newer(self, names, folder, rewrite=False):
+        """Returns a copy of this repository, signed with the same key, in which the packages NAMES have a
+        higher version and are the same otherwise; REWRITE: and each of their files is longer by a byte,
+        which programs, scripts and compressed files ignore."""
         newer = copy.copy(self)
         newer.folder = folder
         shutil.copytree(f"{self.folder}/pool", f"{folder}/pool", copy_function=os.link)
+        stanzas = {name: self._newer_stanza(name, folder, rewrite) for name in names}
+        newer._publish({**self.stanzas, **stanzas})
+        return newer
+
+    def _newer_stanza(self, name, folder, rewrite):
         old = re.search(r"^Filename: (\S+)$", self.stanzas[name], re.M).group(1)
-        deb = f"pool/{name}-newer.deb"
-        for words in (["dpkg-deb", "--raw-extract", f"{folder}/{old}", f"{folder}/unpacked"],
-                      ["sed", "-i", r"/^Version: /s/$/+newer/", f"{folder}/unpacked/DEBIAN/control"],
-                      ["dpkg-deb", "--root-owner-group", "--build", f"{folder}/unpacked", f"{folder}/{deb}"]):
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        shutil.rmtree(f"{folder}/unpacked")
+        deb, unpacked = f"pool/{name}-newer.deb", f"{folder}/unpacked"
+        subprocess.run(["dpkg-deb", "--raw-extract", f"{folder}/{old}", unpacked], check=True)
+        with open(f"{unpacked}/DEBIAN/control", encoding="utf-8") as file:
+            control = re.sub(r"^(Version: .*)$", r"\1+newer", file.read(), flags=re.M)
+        with open(f"{unpacked}/DEBIAN/control", "w", encoding="utf-8") as file:
+            file.write(control)
+        for path in files_of(unpacked) if rewrite else ():
+            with open(path, "ab") as file:
+                file.write(b"\n")
+        subprocess.run(["dpkg-deb", "--root-owner-group", "--build", unpacked, f"{folder}/{deb}"], check=True,
+                       stdout=subprocess.DEVNULL)
+        shutil.rmtree(unpacked)
         digest, size = _digest(f"{folder}/{deb}")
         stanza = re.sub(r"^(MD5sum|SHA1|SHA512): .*\n", "", self.stanzas[name], flags=re.M)
         for field, value in (("Filename", deb), ("SHA256", digest), ("Size", size)):
             stanza = re.sub(rf"^{field}: .*$", f"{field}: {value}", stanza, flags=re.M)
-        stanza = re.sub(r"^(Version: .*)$", r"\1+newer", stanza, flags=re.M)
-        newer._publish({**self.stanzas, name: stanza})
-        return newer
+        return re.sub(r"^(Version: .*)$", r"\1+newer", stanza, flags=re.M)
 
     @staticmethod
     def _filters(tree):
@@ -166,6 +176,16 @@ class Repository:
             words.append(f"--setup-hook={MERGED_USR}")
         words += [f"--dpkgopt={line}" for line in self.excludes]
         return [*words, self.suite, target, self.source]
+
+
+def files_of(unpacked):
+    """Yields the regular files of an unpacked package, without its control files."""
+    for where, folders, names in os.walk(unpacked):
+        if where == unpacked:
+            folders.remove("DEBIAN")
+        for name in names:
+            if not os.path.islink(f"{where}/{name}"):
+                yield f"{where}/{name}"
 
 
 def _digest(path):
