@@ -10,6 +10,8 @@
 
 #define INRELEASE_MAX (16 * 1024 * 1024)
 
+_Static_assert(DOWNLOAD_URLS <= SOURCE_POCKET_MIRRORS, "each URL has a mirror");
+
 static char *inrelease_url(const char *mirror, const char *suite)
 {
 	_cleanup_free_ char *path = NULL;
@@ -35,9 +37,7 @@ static int plan_inrelease(const struct fetch_work *w, uint32_t number, struct do
 	/* Without a security mirror (the host's configuration may name none for Debian, and the
 	 * archive none), this is the archive's own. */
 	d->urls[0] = inrelease_url(pockets_mirror(o, number, 0), suite);
-	for (size_t i = 1; strcmp(fetch_pockets[number], "security") == 0 &&
-			   i < SOURCE_POCKET_MIRRORS && i < DOWNLOAD_URLS;
-	     i++)
+	for (size_t i = 1; strcmp(fetch_pockets[number], "security") == 0 && i < DOWNLOAD_URLS; i++)
 		d->urls[i] = inrelease_url(o->security[i], suite);
 	return d->urls[0] ? 0 : error_no_memory(err);
 }

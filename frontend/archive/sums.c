@@ -12,6 +12,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "lib/error_wrap.h"
+#include "lib/hex_read.h"
 #include "lib/hash.h"
 
 #define SUMS ".sums"
@@ -361,6 +362,21 @@ int sums_check(int folder, const char *name, struct error **err)
 	if (sums_verify_one(folder, name, body, times, err) < 0)
 		return -1;
 	return write_sums(folder, name, times, body, err);
+}
+
+bool sums_recorded(int folder, const char *name, char hex[static 2 * SHA256_LEN + 1])
+{
+	const char *line = NULL;
+	_cleanup_free_ char *text = read_sums(folder, name, &line, NULL);
+	uint8_t sum[SHA256_LEN];
+
+	/* Comments, such as that the file is a program, come first. */
+	while (text && *line == '#')
+		line += sums_line_length(line) + (line[sums_line_length(line)] == '\n');
+	if (!text || !sha256_from_hex(line, strcspn(line, " "), sum))
+		return false;
+	sha256_to_hex(sum, hex);
+	return true;
 }
 
 int sums_verify_file(int folder, const char *path, struct error **err)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/error.h"
+#include "lib/hex.h"
 
 /* Records the current state of the file NAME, or of the whole directory if NAME is NULL. */
 int sums_write(int folder, const char *name, struct error **err);
@@ -22,6 +23,9 @@ int sums_check(int folder, const char *name, struct error **err);
 
 /* Verifies the file PATH in a directory that has checksums. */
 int sums_verify_file(int folder, const char *path, struct error **err);
+
+/* The recorded SHA-256 of the file NAME in hex, after a check. False if it is missing. */
+bool sums_recorded(int folder, const char *name, char hex[static 2 * SHA256_LEN + 1]);
 
 /* The mtime of the checksum file records the last use of its object, whose own times must not
  * change. 0 if there are no checksums. */

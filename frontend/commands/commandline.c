@@ -174,7 +174,7 @@ static int take_defaults(struct parsed_line *line, const struct defaults *d)
 		return -1;
 	if (d->error)
 		return report_error(line->name, d->error);
-	line->used = calloc(d->count + 1, sizeof(*line->used));
+	line->used = calloc(d->count + 1, sizeof(const struct default_value *));
 	if (!line->used)
 		return report_error(line->name, NULL);
 	for (size_t r = 0, i = 0; (row = option_row_at(line->command, r)); r++, i = 0)

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "frontend/archive/sums.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
@@ -604,11 +605,26 @@ static json_t *fstests_describe(const struct fstests_job *j)
 							   : "host");
 }
 
+/* The root image's digest. It is no part of the run's identity: images of one rootfs differ between
+ * hosts, unless it was made from a lock. */
+static void describe_image(const struct fstests_job *j, json_t *record)
+{
+	const char *path = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.path : NULL;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	_cleanup_free_ char *parent = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+	_cleanup_close_ int folder = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	char hex[2 * SHA256_LEN + 1];
+
+	if (folder >= 0 && sums_recorded(folder, slash + 1, hex))
+		json_object_set_new(record, "image", json_string(hex));
+}
+
 /* What rootlet runs merge compares. */
 static int describe_identity(const struct fstests_job *j, json_t *record, struct error **err)
 {
 	json_t *identity = run_identity(&j->run, j->rootfs.manifest, &j->root, j->tested, err);
 
+	describe_image(j, record);
 	if (j->rootfs.manifest)
 		json_object_set_new(record, "generation",
 				    json_integer((json_int_t)j->rootfs.manifest->generation));

@@ -81,6 +81,7 @@ static void write_properties(FILE *out, const json_t *record)
 	fputs("  <properties>\n", out);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		write_property(out, "", names[i], json_object_get(record, names[i]));
+	write_property(out, "sha256.", "image", json_object_get(record, "image"));
 	json_object_foreach(json_object_get(record, "identity"), name, hash)
 		write_property(out, "sha256.", name, hash);
 	fputs("  </properties>\n", out);

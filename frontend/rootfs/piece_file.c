@@ -54,10 +54,11 @@ static void archive_writer_free(struct archive **writer)
 
 static int cannot_write(struct archive *writer, struct error **err)
 {
-	const char *why = writer ? archive_error_string(writer) : NULL;
+	/* libarchive's text for a full disk is "Write error". */
+	int number = writer && archive_error_string(writer) ? archive_errno(writer) : errno;
 
-	return error_set(err, errno == ENOSPC ? ERR_SPACE : ERR_SYSTEM, "cannot write a piece: %s",
-			 why ? why : strerror(errno));
+	return error_set(err, number == ENOSPC ? ERR_SPACE : ERR_SYSTEM, "cannot write a piece: %s",
+			 number > 0 ? strerror(number) : archive_error_string(writer));
 }
 
 static int write_header(int deb, const char *name, uint64_t size, off_t at)
@@ -163,19 +164,15 @@ static int write_deb(int files, int deb, const char *name, struct error **err)
 	if (end < 0 ||
 	    write_header(deb, "data.tar.zst", (uint64_t)(end - data) - AR_HEADER, data) < 0)
 		return cannot_write(NULL, err);
-	return end % 2 ? pwrite_all(deb, "\n", 1, end) : 0;
+	return end % 2 && pwrite_all(deb, "\n", 1, end) < 0 ? cannot_write(NULL, err) : 0;
 }
 
-int piece_file_write(int files, int pool, const char *name, struct piece_file *piece,
-		     struct error **err)
+/* Writes the draft, and fills in PIECE. */
+static int piece_write_draft(int files, int deb, const char *name, struct piece_file *piece,
+			     struct error **err)
 {
-	_cleanup_close_ int deb =
-		openat(pool, DRAFT, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	char hex[2 * SHA256_LEN + 1], file[sizeof(hex) + 4];
 	uint64_t size;
 
-	if (deb < 0)
-		return cannot_write(NULL, err);
 	if (hash_file(files, piece->sha256, &size) < 0)
 		return cannot_write(NULL, err);
 	if (*name)
@@ -184,8 +181,22 @@ int piece_file_write(int files, int pool, const char *name, struct piece_file *p
 		name_piece(piece->sha256, piece->name);
 	if (write_deb(files, deb, piece->name, err) < 0)
 		return -1;
-	if (hash_file(deb, piece->sha256, &piece->size) < 0)
+	return hash_file(deb, piece->sha256, &piece->size) < 0 ? cannot_write(NULL, err) : 0;
+}
+
+int piece_file_write(int files, int pool, const char *name, struct piece_file *piece,
+		     struct error **err)
+{
+	_cleanup_close_ int deb =
+		openat(pool, DRAFT, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	char hex[2 * SHA256_LEN + 1], file[sizeof(hex) + 4];
+
+	if (deb < 0)
 		return cannot_write(NULL, err);
+	if (piece_write_draft(files, deb, name, piece, err) < 0) {
+		unlinkat(pool, DRAFT, 0);
+		return -1;
+	}
 	sha256_to_hex(piece->sha256, hex);
 	snprintf(file, sizeof(file), "%s.deb", hex);
 	return renameat(pool, DRAFT, pool, file) < 0 ? cannot_write(NULL, err) : 0;

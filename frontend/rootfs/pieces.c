@@ -49,10 +49,13 @@ static void packer_clear(struct packer *p)
 
 static int cannot_spool(const struct spool *s, struct error **err)
 {
-	const char *why = s->writer ? archive_error_string(s->writer) : NULL;
+	/* libarchive's text for a full disk is "Write error". */
+	int number =
+		s->writer && archive_error_string(s->writer) ? archive_errno(s->writer) : errno;
 
-	return error_set(err, errno == ENOSPC ? ERR_SPACE : ERR_SYSTEM,
-			 "cannot write the files of a piece: %s", why ? why : strerror(errno));
+	return error_set(err, number == ENOSPC ? ERR_SPACE : ERR_SYSTEM,
+			 "cannot write the files of a piece: %s",
+			 number > 0 ? strerror(number) : archive_error_string(s->writer));
 }
 
 static struct spool *spool_add(struct packer *p, const char *group, struct error **err)
@@ -256,7 +259,7 @@ static int write_piece(const struct packer *p, struct spool *s, const char *name
 static int write_file_pieces(struct packer *p, FILE *index, char **names, struct error **err)
 {
 	_cleanup_fclose_ FILE *list = NULL;
-	struct piece_file piece;
+	struct piece_file piece = { 0 };
 	size_t size;
 
 	list = open_memstream(names, &size);
@@ -275,7 +278,7 @@ static int write_file_pieces(struct packer *p, FILE *index, char **names, struct
 static int write_pieces(struct packer *p, FILE *index, struct error **err)
 {
 	_cleanup_free_ char *names = NULL;
-	struct piece_file piece;
+	struct piece_file piece = { 0 };
 
 	/* The directories, whose group has no name, stay first. */
 	qsort(p->spools, p->count, sizeof(*p->spools), compare_spools);

@@ -189,7 +189,10 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 	_cleanup_(script_log_clear) struct script_log log = { 0 };
 	int r;
 
-	progress_stage(p->progress, p->finished ? "Unpacking" : "Unpacking and configuring");
+	if (p->finished)
+		progress_stage(p->progress, "Setting the times of directories");
+	else
+		progress_stage(p->progress, "Unpacking and configuring");
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
 	helper_set_log(h, script_log_add, &log);

@@ -95,14 +95,15 @@ static int publication_open(struct publishing *w, struct error **err)
 /* One more than the greatest so far. */
 static int choose_generation(struct publishing *w, struct error **err)
 {
-	_cleanup_close_ int dists = open_made(w->root, "dists");
+	int dists = open_made(w->root, "dists");
 	DIR *d = dists < 0 ? NULL : fdopendir(dists);
 	size_t length = strlen(w->p->name);
 	const struct dirent *entry;
 
-	if (!d)
+	if (!d) {
+		closep(&dists);
 		return cannot_publish_to(w->p, err);
-	dists = -1;
+	}
 	w->generation = 1;
 	while ((entry = readdir(d))) {
 		const char *name = entry->d_name;
@@ -194,14 +195,25 @@ static char *compose_release(const struct publishing *w, const char *suite)
 
 /* --- placing them --- */
 
+/* Removes the draft, and keeps errno. Returns -1. */
+static int discard(int directory)
+{
+	int saved = errno;
+
+	unlinkat(directory, DRAFT, 0);
+	errno = saved;
+	return -1;
+}
+
 static int place_file(int directory, const char *name, const char *text, size_t size)
 {
 	_cleanup_close_ int fd = openat(
 		directory, DRAFT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
-	if (fd < 0 || write_all(fd, text, size) < 0)
-		return -1;
-	return folder_replace_file(directory, DRAFT, fd, name);
+	if (fd >= 0 && write_all(fd, text, size) == 0 &&
+	    folder_replace_file(directory, DRAFT, fd, name) == 0)
+		return 0;
+	return fd < 0 ? -1 : discard(directory);
 }
 
 /* Under its name, and under its hash for clients that have an older or newer release file. */

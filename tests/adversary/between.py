@@ -45,8 +45,8 @@ def give(path):
     forged_trees.give(path, FIRST)
 
 
-def make(path, more=None):
-    return forged_trees.make(path, FIRST, more)
+def make(path, more=None, rule=None):
+    return forged_trees.make(path, FIRST, more, rule=rule)
 
 
 def sign(path):
@@ -394,7 +394,7 @@ def counted():
     """max-count is checked when the name is given, counts hidden names, and works across simultaneous
     sessions."""
     bases, folder = fresh("bases"), fresh("trees")
-    make(f"{bases}/base")
+    make(f"{bases}/base", rule=forged_trees.INSTALLED)
     installed.enter()
     installed.allow(home.user, "max-count = 1")
     helpers = [Helper(home.user, seconds=60) for _ in range(2)]

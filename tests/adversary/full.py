@@ -1,12 +1,13 @@
-"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone and of a root
-image: existing data stays intact, nothing of the new data is left, and the command works once there is space
-again. Root mounts a small tmpfs for this; its free space ranges from none to almost enough."""
+"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone, of publish and of
+a root image: existing data stays intact, nothing of the new data is left, and the command works once there
+is space again. Root mounts a small tmpfs for this; its free space ranges from none to almost enough."""
 import os
 import re
 import shutil
 import subprocess
 
 from support import tap
+from support.publisher import Publisher
 from support.server import Server
 from support.vng import stand_in
 from support.world import AS_ROOT, MOUNTED_BY_TEST, Home, Tidy, mirror, processes_left, wait_until
@@ -26,6 +27,8 @@ BASES, IMAGES = f"{CACHE}/rootlet/bases", f"{CACHE}/rootlet/images"
 # The cache is on the small disk, the store is not.
 home = Home(cache=CACHE)
 KERNEL, PATH = stand_in(home)
+WWW = f"{POINT}/www"
+publisher = Publisher(home, "publisher")
 
 
 def used():
@@ -55,16 +58,18 @@ class Row:
     """words: the command line. status, says: how it ends on a full disk. made(): returns what must be
     unchanged after a failure and must change after success. prepare(): runs before each attempt. done: the
     status with enough space, shows: and what it then prints. replaces: it frees as much space as it
-    uses."""
+    uses. peak: how many times the space of its result it needs."""
 
-    def __init__(self, words, status, says, made, prepare, done=0, shows="", replaces=False):
+    def __init__(self, words, status, says, made, prepare, done=0, shows="", replaces=False, peak=1):
         self.words, self.status, self.says, self.made, self.prepare = words, status, says, made, prepare
         self.done, self.replaces = done, replaces
-        self.shows = shows
+        self.shows, self.peak = shows, peak
         self.points = 3 if not LONG else 20 if replaces else 5
 
     def run(self):
-        return home.run(*self.words, environment=PATH)
+        outcome = home.run(*self.words, environment={**PATH, **publisher.environment})
+        publisher.end_agent()
+        return outcome
 
 
 def rows(server):
@@ -93,6 +98,10 @@ def rows(server):
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
                        lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base, shows="Cloned from a cached snapshot"),
+        # Two archives of the tree, uncompressed, come before the pieces.
+        "publish": Row(["publish", "--path", TREE, "--to", WWW, "--key", publisher.keys["publisher"]], SPACE,
+                       "[Nn]o space", lambda: os.path.exists(f"{WWW}/dists/tree/InRelease"),
+                       lambda: shutil.rmtree(WWW, ignore_errors=True), peak=7),
         "a root image":
             Row(["run", "--path", TREE, "--root-transport", "image", "--kernel", KERNEL, "--", "true"],
                             SPACE, "no space left", lambda: named(IMAGES, ".*"),
@@ -133,7 +142,7 @@ def fill(what, row):
     took = size_of(TREE) if row.replaces else took
     for number in range(row.points):
         row.prepare()
-        room = int(took * (number + 0.5) / row.points)
+        room = int(took * row.peak * (number + 0.5) / row.points)
         before = row.made()
         # Files that the last command had open disappear a moment later.
         free = wait_until(lambda: used() < floor + (1 << 20))

@@ -9,6 +9,7 @@ from support import debs, installed, tap
 from support.lists import expected
 from support.mirror import arch
 from support.protocol import Helper, opened
+from support.publisher import Publisher
 from support.server import Server
 from support.world import (BUILD, HELPER, ROOTLET, SCRATCH, Home, mirror, plain_user, processes_left)
 
@@ -177,19 +178,9 @@ class Published:
     """The rootfs of HOME, published: what only the assembler does."""
 
     def __init__(self, home):
-        self.folder, self.keyring = f"{home.folder}/www", f"{home.folder}/publisher.gpg"
-        keys = {"GNUPGHOME": home.make_folder(f"{home.folder}/gnupg")}
-        os.chmod(keys["GNUPGHOME"], 0o700)
-        own = {"env": {**home.environment(), **keys}, "check": True, **home.user.switch()}
-        gpg = ["gpg", "--batch", "--quiet", "--passphrase", ""]
-        subprocess.run([*gpg, "--quick-generate-key", "x@example.org", "ed25519", "sign", "never"],
-                       stderr=subprocess.DEVNULL, **own)
-        subprocess.run([*gpg, "--output", self.keyring, "--export", "x@example.org"], **own)
-        listed = subprocess.run([*gpg, "--list-keys", "--with-colons"], stdout=subprocess.PIPE, text=True,
-                                **own)
-        key = re.search(r"^fpr:+(\w+):", listed.stdout, re.M).group(1)
-        self.outcome = home.run("publish", "--to", self.folder, "--key", key, environment=keys)
-        subprocess.run(["gpgconf", "--kill", "gpg-agent"], **own)
+        publisher = Publisher(home, "publisher")
+        self.folder, self.keyring = f"{home.folder}/www", publisher.keyrings["publisher"]
+        self.outcome = publisher.publish(self.folder)
 
     def life(self, home):
         """Makes a rootfs of it; returns the first step that fails, or None."""

@@ -14,6 +14,7 @@ import time
 
 from support import debs, tap, trees
 from support import mirror as mirrors
+from support.publisher import Publisher
 from support.server import Fault, Server
 from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, kill, mirror, other_user, play)
 
@@ -28,41 +29,13 @@ PIECES = range(60, 400)
 
 home = Home()
 WWW = f"{home.folder}/www"
-KEYS = {"GNUPGHOME": home.make_folder(f"{home.folder}/gnupg")}
-os.chmod(KEYS["GNUPGHOME"], 0o700)
-KEYRING = f"{home.folder}/publisher.gpg"
-OTHER_KEYRING = f"{home.folder}/other.gpg"
+publisher = Publisher(home, "publisher", "other")
+KEYRING, OTHER_KEYRING = publisher.keyrings["publisher"], publisher.keyrings["other"]
+NOBODY = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
-def gpg(*words, data=b""):
-    words = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *words]
-    return subprocess.run(words, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
-                          cwd=home.folder, env={**home.environment(), **KEYS}, **home.user.switch()).stdout
-
-
-def end_agent():
-    """gpg starts an agent, which would count as left behind."""
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], env={**home.environment(), **KEYS}, check=False,
-                   **home.user.switch())
-
-
-FINGERPRINTS = {"nobody": "0123456789ABCDEF0123456789ABCDEF01234567"}
-
-
-def make_keys():
-    for name, file in (("publisher", KEYRING), ("other", OTHER_KEYRING)):
-        gpg("--quick-generate-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
-        FINGERPRINTS[name] = re.search(r"^fpr:+(\w+):", gpg("--list-keys", "--with-colons", name).decode(),
-                                       re.M).group(1)
-        gpg("--output", file, "--export", f"{name}@example.org")
-    end_agent()
-
-
-def publish(*words, to=WWW, key="publisher", environment=KEYS, **more):
-    outcome = home.run("publish", "--to", to, "--key", FINGERPRINTS[key], *words, environment=environment,
-                       **more)
-    end_agent()
-    return outcome
+def publish(*words, to=WWW, **more):
+    return publisher.publish(to, *words, **more)
 
 
 def create(name, url, *words, keyring=KEYRING, who=None, **more):
@@ -226,9 +199,7 @@ def resign(www, edit, key="publisher", suite="test-rootfs"):
     """Signs an index again whose text EDIT changed."""
     text = release_text(www, suite).split("\n\n", 1)[1].split("-----BEGIN PGP SIGNATURE")[0]
     with open(f"{www}/dists/{suite}/InRelease", "wb") as file:
-        file.write(gpg("--local-user", f"{key}@example.org", "--digest-algo", "SHA512", "--clear-sign",
-                       data=edit(text).encode()))
-    end_agent()
+        file.write(publisher.sign(edit(text), key))
 
 
 def in_days(days):
@@ -446,8 +417,8 @@ def killed():
     www = copy_of(WWW, "killed")
     release, stages = release_text(www), {}
     for stage in ("Archiving", "Packing", "Signing"):
-        process = home.start("publish", "--to", www, "--key", FINGERPRINTS["publisher"], "--json",
-                             environment=KEYS)
+        process = home.start("publish", "--to", www, "--key", publisher.keys["publisher"], "--json",
+                             environment=publisher.environment)
         for line in process.stdout:
             if stage.encode() in line:
                 time.sleep(0.05)
@@ -472,8 +443,8 @@ def indexes(www):
 
 def no_key():
     before = indexes(WWW)
-    outcome = publish(key="nobody")
-    says = f"cannot sign with key {FINGERPRINTS['nobody']}"
+    outcome = publish(key=NOBODY)
+    says = f"cannot sign with key {NOBODY}"
     tap.report(outcome.status == REFUSED and says in outcome.err and
                before and indexes(WWW) == before, "without the secret key, no index changes", outcome)
 
@@ -514,7 +485,6 @@ COMMAND_LINES = [
 
 
 def main():
-    make_keys()
     first_generation(served)
     whole = elsewhere(WWW)
     second_generation(WWW, whole)
@@ -529,9 +499,6 @@ def main():
     killed()
 
 
-try:
-    with Server(AT.root) as served:
-        main()
-finally:
-    end_agent()
+with Server(AT.root) as served:
+    main()
 tap.done()

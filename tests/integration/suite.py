@@ -89,7 +89,7 @@ def everything():
     properties = {one.get("name"): one.get("value") for one in root.iter("property")}
     tap.report(properties.get("run") == last.get("run") and properties.get("fstype") == "ext4" and
                all(re.fullmatch("[0-9a-f]{64}", properties.get(f"sha256.{name}", ""))
-                   for name in ("kernel", "fstests", "configuration", "rootfs")),
+                   for name in ("kernel", "fstests", "configuration", "rootfs", "image")),
                "its properties say what was tested", properties)
     return last.get("run")
 

@@ -6,10 +6,17 @@ import os
 import stat
 import struct
 
-# What "no policy" allows: releases, mirrors, keyrings, deny-packages, engines (policy/rule_content.c).
-ANY = "".join("".join(f"{word}\0" for word in words) + "\0" for words in (
-    ["*"], ["*"], ["*"], [], ["debootstrap", "native"]))
-KEY = "/etc/rootlet/snapshot.key"
+def _content(*lists):
+    """As policy/rule_content.c: of releases, mirrors, keyrings, repository-keyrings, deny-packages, engines
+    and older-releases."""
+    return "".join("".join(f"{word}\0" for word in words) + "\0" for words in lists)
+
+
+ENGINES = ["debootstrap", "native", "pieces"]
+# What is allowed without a policy, and by one that support.installed.allow() writes.
+ANY = _content(["*"], ["*"], ["*"], ["*"], [], ENGINES, ["yes"])
+INSTALLED = _content(["*"], ["*"], ["*"], [], [], ENGINES, [])
+KEY, POLICY = "/etc/rootlet/snapshot.key", "/etc/rootlet/policy.conf"
 
 
 def put(path, data=b"", mode=0o644):
@@ -65,9 +72,10 @@ def digest(path, first):
     return _sorted(sums).hex(), len(sums)
 
 
-def sign(path, first, key=None, rule=ANY, ids=None):
+def sign(path, first, key=None, rule=None, ids=None):
     """Writes the digest of PATH; with a KEY, also an installed helper's MAC for the range of IDS."""
     total, count = digest(path, first)
+    rule = rule or (INSTALLED if os.path.exists(POLICY) else ANY)
     with open(f"{path}/etc/rootlet/manifest.json", "rb") as file:
         hashes = [hashlib.sha256(text).hexdigest() for text in (file.read(), rule.encode())]
     lines = "\n".join([f"{total} {count}", *hashes, ""]).encode()
@@ -78,7 +86,7 @@ def sign(path, first, key=None, rule=ANY, ids=None):
     give(f"{path}/etc", first)
 
 
-def make(path, first, more=None, key=None, rule=ANY):
+def make(path, first, more=None, key=None, rule=None):
     """Creates a minimal finished tree with the digest of a snapshot; MORE: extra files {path: content}."""
     for name, data in {"var/lib/dpkg/status": b"none\n", "usr/bin/tool": b"tool\n", "etc/file": b"file\n",
                        **(more or {})}.items():

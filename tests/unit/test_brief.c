@@ -32,8 +32,8 @@ static void check_lists(int installed, int upgraded, bool brief)
 
 	brief_make(tool, result);
 	size = json_dumpb(result, NULL, 0, JSON_COMPACT);
-	kept = (json_int_t)(json_array_size(json_object_get(result, "installed")) +
-			    json_array_size(json_object_get(result, "upgraded")));
+	kept = (json_int_t)json_array_size(json_object_get(result, "installed")) +
+	       (json_int_t)json_array_size(json_object_get(result, "upgraded"));
 	lost = left_out(result, "installed") + left_out(result, "upgraded");
 	if (brief && installed + upgraded > 10)
 		tap_check(size < 1300 && kept > 4 && kept + lost == installed + upgraded,

@@ -237,7 +237,8 @@ static void check_dated(void)
 					  strstr(err->message, rows[i].says),
 				  "dated archive \"%s\": refused", rows[i].snapshot);
 		else
-			tap_check(result == 0 && tap_same(origin->mirror, rows[i].mirror) &&
+			tap_check(result == 0 && origin &&
+					  tap_same(origin->mirror, rows[i].mirror) &&
 					  tap_same(last, rows[i].security ? rows[i].security
 									  : rows[i].mirror) &&
 					  origin->dated == rows[i].dated,
