@@ -366,11 +366,13 @@ def processes_left(seconds=120):
 
 
 def mounts(*folders):
-    """Returns the mount points in and below `folders`; other programs may mount elsewhere."""
+    """Returns the mount points in and below `folders` and this program's own directories; other programs may
+    mount elsewhere."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         points = {line.split()[4] for line in file}
     return {point for point in points if MOUNTED_BY_TEST not in point and
-            any(f"{point}/".startswith(f"{folder}/") for folder in folders)}
+            (point.startswith(f"{SCRATCH}/{os.getpid()}.") or
+             any(f"{point}/".startswith(f"{folder}/") for folder in folders))}
 
 
 def wait_until(condition, seconds=30):
@@ -389,7 +391,7 @@ class Tidy:
 
     def __init__(self, home, *folders):
         self.home, self.folders = home, folders
-        self.places = (SCRATCH, home.folder, home.store, *folders)
+        self.places = (home.folder, home.store, *folders)
         self.before = mounts(*self.places)
 
     def __enter__(self):
