@@ -448,12 +448,16 @@ static int change_begin(struct helper *h, const struct provision *p, struct erro
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
 }
 
-int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
+int provision_change(struct helper *h, const struct provision *p, struct manifest *manifest,
 		     struct error **err)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (manifest_write(manifest, &fd, err) < 0 || change_begin(h, p, err) < 0 ||
+	if (change_begin(h, p, err) < 0)
+		return -1;
+	/* Between the audit records of Change and Publish, by which its origin is found. */
+	manifest->changed = time(NULL);
+	if (manifest_write(manifest, &fd, err) < 0 ||
 	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
 	    bootstrap(h, p, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;

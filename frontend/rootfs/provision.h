@@ -43,6 +43,6 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 
 /* Replaces the existing rootfs with a copy in which the packages of P's set are installed and those
  * that the set removes are gone. REPLACE must be set; ENGINE, PROFILE and KEPT do not matter.
- * MANIFEST is that of the copy. On failure the old rootfs is unchanged. */
-int provision_change(struct helper *h, const struct provision *p, const struct manifest *manifest,
+ * MANIFEST is that of the copy; its time is set. On failure the old rootfs is unchanged. */
+int provision_change(struct helper *h, const struct provision *p, struct manifest *manifest,
 		     struct error **err);
