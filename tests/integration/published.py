@@ -284,7 +284,7 @@ def refused(what, www, status, says, *words, faults=()):
     if os.path.lexists(f"{home.store}/refused"):
         wrong.append("the rootfs exists")
         home.run("delete", "--name", "refused", "--yes")
-    tap.report(outcome.status == status if status else outcome.status in (TRUST, NETWORK) and not wrong and
+    tap.report(outcome.status in ((status,) if status else (TRUST, NETWORK)) and not wrong and
                re.search(says, outcome.err), f"create --from refuses {what}", *wrong, outcome)
 
 
