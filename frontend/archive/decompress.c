@@ -122,7 +122,7 @@ static int decompress_serve(int channel, void *context)
 
 static int decompress_in_child(int channel, int fd, int *out, struct error **err)
 {
-	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
+	const struct fetch_message request = { .kind = FETCH_ATTACHED };
 	struct fetch_message result = { .kind = 0 };
 	int r = fetch_message_send(channel, &request, fd, err);
 

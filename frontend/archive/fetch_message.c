@@ -34,7 +34,7 @@ static const struct message_layout {
 	[FETCH_DOWNLOAD] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_FILE] = { SIZE_OF(file), { TEXT(file.path) } },
 	[FETCH_PROGRAMS] = { SIZE_OF(programs), { { 0 } } },
-	[FETCH_DECOMPRESS] = { offsetof(struct fetch_message, releases), { { 0 } } },
+	[FETCH_ATTACHED] = { offsetof(struct fetch_message, releases), { { 0 } } },
 	[FETCH_UNPACK] = { SIZE_OF(package_number), { { 0 } } },
 	[FETCH_ADDRESSES] = { SIZE_OF(addresses),
 			      { { offsetof(struct fetch_message, addresses.list), INET6_ADDRSTRLEN,

@@ -30,13 +30,13 @@ enum fetch_kind {
 	FETCH_ACCEPT,	    /* the helper has verified ours, or the attached file: FETCH_FACTS */
 	FETCH_WANT,	    /* a package for the next FETCH_CHOOSE */
 	FETCH_DEB,	    /* the attached file is the user's own package, for FETCH_CHOOSE */
-	FETCH_CHOOSE,	/* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
-	FETCH_DOWNLOAD, /* all chosen packages: FETCH_ARRIVED for each */
-	FETCH_UNPACK,	/* the files of one package into the tree directory */
-	FETCH_FILE,	/* a file that the main pocket's release file lists, into the cache */
-	FETCH_PROGRAMS, /* makes the list of the release's programs: fetch_programs.h */
-	FETCH_DECOMPRESS, /* the attached file: decompress.h */
-	FETCH_ADDRESSES,  /* the reply to FETCH_RESOLVE */
+	FETCH_CHOOSE,	 /* FETCH_INDEX, FETCH_LEFT_OUT, FETCH_PACKAGE and FETCH_REMOVED for each */
+	FETCH_DOWNLOAD,	 /* all chosen packages: FETCH_ARRIVED for each */
+	FETCH_UNPACK,	 /* the files of one package into the tree directory */
+	FETCH_FILE,	 /* a file that the main pocket's release file lists, into the cache */
+	FETCH_PROGRAMS,	 /* makes the list of the release's programs: fetch_programs.h */
+	FETCH_ATTACHED,	 /* the attached file, for a process that has one task: decompress.h */
+	FETCH_ADDRESSES, /* the reply to FETCH_RESOLVE */
 	/* Sent by the fetch process. */
 	FETCH_RESULT,
 	FETCH_STAGE, /* these three as in progress.h */

@@ -107,28 +107,34 @@ int folder_discard(int parent, const char *name)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : folder_remove(parent, name);
 }
 
-/* A reader never sees half of the file: it is written beside PATH and then takes its name. */
+int folder_write_file(int folder, const char *name, const char *text, size_t size)
+{
+	_cleanup_free_ char *draft = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (asprintf(&draft, ".%s.rootlet", name) < 0)
+		return -1;
+	unlinkat(folder, draft, 0);
+	fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -1;
+	if (write_all(fd, text, size) == 0 && folder_replace_file(folder, draft, fd, name) == 0)
+		return 0;
+	unlinkat(folder, draft, 0);
+	return -1;
+}
+
 static int replace_file(const char *path, const char *text, size_t size)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	_cleanup_free_ char *above =
 		slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	_cleanup_free_ char *draft = NULL;
-	_cleanup_close_ int directory = -1, fd = -1;
+	_cleanup_close_ int directory = -1;
 
-	if (!above || asprintf(&draft, ".%s.rootlet", name) < 0)
+	if (!above)
 		return -1;
 	directory = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return -1;
-	unlinkat(directory, draft, 0);
-	fd = openat(directory, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return -1;
-	if (write_all(fd, text, size) == 0 && folder_replace_file(directory, draft, fd, name) == 0)
-		return 0;
-	unlinkat(directory, draft, 0);
-	return -1;
+	return directory < 0 ? -1 : folder_write_file(directory, name, text, size);
 }
 
 /* A pipe, a device or a link stays what it is. */

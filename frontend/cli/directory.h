@@ -23,6 +23,10 @@ int folder_publish(int parent, const char *staging, const char *name);
  * either the old or the new file, and complete. Returns 0, or -1 with errno set. */
 int folder_replace_file(int folder, const char *draft, int fd, const char *name);
 
+/* Replaces NAME in `folder` with a file that has SIZE bytes of TEXT: a reader sees the old one or
+ * the new one. Its mode depends on the umask. Returns 0, or -1 with errno set and nothing left. */
+int folder_write_file(int folder, const char *name, const char *text, size_t size);
+
 /* Writes TEXT to the user's file PATH: replaces a regular file atomically, and writes into a pipe,
  * a device or a link. NULL: standard output, whose errors main() reports. */
 int output_write(const char *path, const char *text, struct error **err);

@@ -138,7 +138,7 @@ const char *text_age(int64_t seconds, char out[static TEXT_DURATION_LEN])
 	static const struct {
 		int64_t seconds;
 		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	} units[] = { { DAY_SECONDS, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
 	size_t i = 0;
 	int64_t n;
 

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 
 #define TEXT_SIZE_LEN 24
+#define DAY_SECONDS 86400
 #define TEXT_DURATION_LEN 24
 
 /* The only filter for untrusted text (from packages, guests, mirrors, files) before it is printed

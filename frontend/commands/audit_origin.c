@@ -12,7 +12,7 @@
 
 struct origin_search {
 	const struct manifest *manifest;
-	char *folder, *name; /* "folder=PARENT ", " name=NAME " */
+	char *parent, *name; /* "folder=PARENT ", " name=NAME " */
 	/* The helper that last began to build the rootfs, and when. */
 	json_int_t helper;
 	int64_t began;
@@ -43,7 +43,7 @@ static bool names_rootfs(const struct origin_search *s, const char *arguments)
 		padded = NULL;
 		return false;
 	}
-	return strncmp(padded, s->folder, strlen(s->folder)) == 0 && strstr(padded, s->name);
+	return strncmp(padded, s->parent, strlen(s->parent)) == 0 && strstr(padded, s->name);
 }
 
 /* The manifest is written between the two requests. A rootfs made from a lock has the lock's date.
@@ -82,7 +82,7 @@ bool audit_find_origin(const struct manifest *m, const char *path,
 		       char hash[static 2 * SHA256_LEN + 1])
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
-	_cleanup_free_ char *log = NULL, *folder = NULL, *name = NULL;
+	_cleanup_free_ char *log = NULL, *parent = NULL, *name = NULL;
 	const char *base = strrchr(path, '/');
 	struct origin_search s = { .manifest = m, .hash = hash };
 
@@ -90,11 +90,11 @@ bool audit_find_origin(const struct manifest *m, const char *path,
 	if (policy_load(POLICY_PATH, false, &policy, NULL) < 0)
 		policy_free(&policy);
 	log = audit_find_log(policy, NULL);
-	if (asprintf(&folder, "folder=%.*s ", (int)(base - path), path) < 0)
-		folder = NULL;
+	if (asprintf(&parent, "folder=%.*s ", (int)(base - path), path) < 0)
+		parent = NULL;
 	if (asprintf(&name, " name=%s ", base + 1) < 0)
 		name = NULL;
-	s.folder = folder;
+	s.parent = parent;
 	s.name = name;
-	return log && folder && name && audit_each_line(log, origin_take, &s, NULL) == 0 && *hash;
+	return log && parent && name && audit_each_line(log, origin_take, &s, NULL) == 0 && *hash;
 }

@@ -263,12 +263,12 @@ int change_run_all(const struct parsed_line *line, struct change_request *reques
 {
 	const bool json = line_has(line, OPTION_JSON);
 	_cleanup_(words_freep) char **names = NULL;
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *store = NULL;
 	_cleanup_error_ struct error *err = NULL;
 	json_t *all = json_array();
 	int worst = EXIT_OK;
 
-	if (store_list(&folder, &names, &err) < 0)
+	if (store_list(&store, &names, &err) < 0)
 		worst = report_error(line->name, err);
 	for (char **name = names; name && *name && worst != EXIT_INTERRUPTED; name++) {
 		json_t *outcome = NULL;
@@ -290,6 +290,6 @@ int change_run_all(const struct parsed_line *line, struct change_request *reques
 		return event_result(json_pack("{s:o}", "rootfs", all), worst);
 	json_decref(all);
 	if (!err && !names && !line_has(line, OPTION_QUIET))
-		printf("No rootfs in %s; create one with: rootlet create\n", folder);
+		printf("No rootfs in %s; create one with: rootlet create\n", store);
 	return worst;
 }

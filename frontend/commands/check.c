@@ -30,7 +30,6 @@ static const struct option_row check_rows[] = {
 
 /* Tests run as the first users of a profile; the others are extras. */
 #define PRIMARY_USERS 2
-#define DAY 86400
 
 struct check {
 	const char *name, *path;
@@ -191,7 +190,7 @@ static int64_t days_since(int64_t then)
 {
 	int64_t seconds = time(NULL) - then;
 
-	return seconds > 0 ? seconds / DAY : 0;
+	return seconds > 0 ? seconds / DAY_SECONDS : 0;
 }
 
 /* When it was created or last upgraded. */

@@ -766,7 +766,8 @@ static json_t *list_users(const struct profile *profile)
 	return users;
 }
 
-/* A published rootfs comes from an archive of ours, whatever it was made of. */
+/* The archive of a published rootfs has rootlet as its origin; the lock says what it was made of.
+ */
 static const char *create_distribution(const struct create *c)
 {
 	return c->from ? c->lock->distribution : packages_set(c->fetch)->distribution;

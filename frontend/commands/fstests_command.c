@@ -612,10 +612,11 @@ static void describe_image(const struct fstests_job *j, json_t *record)
 	const char *path = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.path : NULL;
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	_cleanup_free_ char *parent = slash ? strndup(path, (size_t)(slash - path)) : NULL;
-	_cleanup_close_ int folder = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_close_ int directory =
+		parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	char hex[2 * SHA256_LEN + 1];
 
-	if (folder >= 0 && sums_recorded(folder, slash + 1, hex))
+	if (directory >= 0 && sums_recorded(directory, slash + 1, hex))
 		json_object_set_new(record, "image", json_string(hex));
 }
 

@@ -2,26 +2,12 @@
 
 #include <time.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/rootfs/change.h"
 #include "frontend/rootfs/freshness.h"
+#include "frontend/rootfs/opened_rootfs.h"
 #include "frontend/rootfs/previous.h"
 #include "frontend/rootfs/store.h"
-
-#define DAY 86400
-
-/* A run reports later what goes wrong here. */
-static int read_manifest(const struct upgrade_wish *w, struct manifest **manifest)
-{
-	_cleanup_(helper_stop) struct helper *helper = NULL;
-	_cleanup_close_ int directory = -1, rootfs = -1;
-	_cleanup_free_ char *absolute = NULL;
-
-	if (store_find(w->name, w->path, &directory, &absolute, NULL) < 0 ||
-	    helper_start("upgrade", NULL, &helper, NULL) < 0 ||
-	    store_open(helper, directory, absolute, &rootfs, NULL, NULL) < 0)
-		return -1;
-	return manifest_read(helper, rootfs, manifest, NULL);
-}
 
 static void note_outcome(const struct upgrade_wish *w, const struct package_change *c)
 {
@@ -63,21 +49,26 @@ static int upgrade_now(const struct upgrade_wish *w, struct error **err)
 static int upgrade_if_old(const struct upgrade_wish *w, const char *parent, const char *base,
 			  struct error **err)
 {
-	_cleanup_(manifest_free) struct manifest *m = NULL;
-	int64_t age;
+	_cleanup_(opened_rootfs_clear) struct opened_rootfs rootfs = NOT_OPENED;
+	int64_t created, age;
+	bool locked;
 
-	if (read_manifest(w, &m) < 0)
+	/* The run itself reports what is wrong with it. */
+	if (opened_rootfs_open("upgrade", w->name, w->path, &rootfs, NULL) < 0)
 		return 0;
-	if (!m->count) {
+	created = rootfs.manifest->created;
+	locked = !rootfs.manifest->count;
+	opened_rootfs_clear(&rootfs); /* the upgrade opens it itself */
+	if (locked) {
 		progress_note(w->progress,
 			      "the rootfs is made from a lock: --auto-upgrade leaves it as it is");
 		return 0;
 	}
-	age = time(NULL) - freshness_read(parent, base, m->created, w->mode == UPGRADE_SECURITY);
-	if (age < (int64_t)w->days * DAY)
+	age = time(NULL) - freshness_read(parent, base, created, w->mode == UPGRADE_SECURITY);
+	if (age < (int64_t)w->days * DAY_SECONDS)
 		return 0;
 	progress_note(w->progress, "the rootfs was last up to date %d days ago: upgrading it",
-		      (int)(age / DAY));
+		      (int)(age / DAY_SECONDS));
 	return upgrade_now(w, err);
 }
 

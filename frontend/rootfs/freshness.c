@@ -2,25 +2,23 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
 
 #include "frontend/cli/directory.h"
-#include "frontend/cli/interrupt.h"
+#include "frontend/cli/lock_wait.h"
 #include "frontend/cli/paths.h"
 #include "lib/hash.h"
 #include "lib/hex.h"
 #include "lib/read_all.h"
 #include "lib/write_all.h"
 
-#define FOLDER "upgrades/"
+#define UPGRADES "upgrades/"
 #define FORMAT                                                                                     \
 	"rootlet-upgrades 1 %" PRId64 " %" PRId64 " %" PRId64 "\n" /* created, all, security */
 #define TEXT_SIZE 128
-#define WAIT_MS 200
 
 struct freshness {
 	int64_t created, all, security;
@@ -29,7 +27,7 @@ struct freshness {
 /* The file is named after the rootfs's path. */
 static char *freshness_path(const char *parent, const char *base, struct error **err)
 {
-	char relative[sizeof(FOLDER) + 2 * SHA256_LEN] = FOLDER;
+	char relative[sizeof(UPGRADES) + 2 * SHA256_LEN] = UPGRADES;
 	_cleanup_free_ char *folder = realpath(parent, NULL);
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
@@ -40,7 +38,7 @@ static char *freshness_path(const char *parent, const char *base, struct error *
 	sha256_update(&hash, 1, (const uint8_t *)"/");
 	sha256_update(&hash, strlen(base), (const uint8_t *)base);
 	hash_end(&hash, sum);
-	sha256_to_hex(sum, relative + strlen(FOLDER));
+	sha256_to_hex(sum, relative + strlen(UPGRADES));
 	return paths_state(relative, err);
 }
 
@@ -117,24 +115,14 @@ int freshness_lock(const char *parent, const char *base, struct progress *progre
 		   struct error **err)
 {
 	_cleanup_close_ int fd = freshness_open(parent, base, err);
-	struct pollfd interrupt = { .fd = interrupt_fd(), .events = POLLIN };
-	bool told = false;
+	_cleanup_free_ char *what = NULL, *note = NULL;
 
 	if (fd < 0)
 		return -1;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return error_errno(err, ERR_SYSTEM, "cannot lock the rootfs %s", base);
-		if (!told)
-			progress_note(progress,
-				      "another run is upgrading the rootfs %s: waiting for it",
-				      base);
-		told = true;
-		poll(&interrupt, 1, WAIT_MS);
-		if (interrupt_caught())
-			return error_set(err, ERR_INTERRUPTED, "interrupted");
-	}
-	return steal_fd(&fd);
+	if (asprintf(&what, "the rootfs %s", base) < 0 ||
+	    asprintf(&note, "another run is upgrading the rootfs %s: waiting for it", base) < 0)
+		return error_no_memory(err);
+	return lock_wait(fd, what, note, progress, err) < 0 ? -1 : steal_fd(&fd);
 }
 
 void freshness_unlock(int *fd)

@@ -7,32 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lib/hash.h"
+#include "frontend/archive/cache.h"
+#include "lib/cleanup.h"
 #include "lib/write_all.h"
 
 #define BLOCK ((size_t)1 << 20)
 #define LEVEL "9" /* of zstd: 19 saves a tenth and takes ten times as long */
 #define DRAFT ".draft"
 #define AR_HEADER 60
-
-/* --- hashing --- */
-
-/* Hashes FD from its start. */
-static int hash_file(int fd, uint8_t sum[static SHA256_LEN], uint64_t *size)
-{
-	_cleanup_free_ char *block = malloc(BLOCK);
-	struct sha256_ctx hash;
-	ssize_t n;
-
-	sha256_init(&hash);
-	*size = 0;
-	while (block && (n = RETRY_ON_EINTR(pread(fd, block, BLOCK, (off_t)*size))) > 0) {
-		hash_add(&hash, block, (size_t)n);
-		*size += (uint64_t)n;
-	}
-	hash_end(&hash, sum);
-	return block && n == 0 ? 0 : -1;
-}
 
 static void name_piece(const uint8_t files[static SHA256_LEN], char name[static PIECE_NAME_SIZE])
 {
@@ -171,17 +153,20 @@ static int write_deb(int files, int deb, const char *name, struct error **err)
 static int piece_write_draft(int files, int deb, const char *name, struct piece_file *piece,
 			     struct error **err)
 {
-	uint64_t size;
+	struct stat st;
 
-	if (hash_file(files, piece->sha256, &size) < 0)
-		return cannot_write(NULL, err);
+	if (file_sha256(files, piece->sha256, err) < 0)
+		return -1;
 	if (*name)
 		snprintf(piece->name, sizeof(piece->name), "%s", name);
 	else
 		name_piece(piece->sha256, piece->name);
 	if (write_deb(files, deb, piece->name, err) < 0)
 		return -1;
-	return hash_file(deb, piece->sha256, &piece->size) < 0 ? cannot_write(NULL, err) : 0;
+	if (fstat(deb, &st) < 0)
+		return cannot_write(NULL, err);
+	piece->size = (uint64_t)st.st_size;
+	return file_sha256(deb, piece->sha256, err);
 }
 
 int piece_file_write(int files, int pool, const char *name, struct piece_file *piece,

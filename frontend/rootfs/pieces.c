@@ -345,7 +345,7 @@ static int pack_serve(int channel, void *context)
 static int pack_in_child(int channel, int tar, struct progress *progress, int *index, size_t *count,
 			 struct error **err)
 {
-	const struct fetch_message request = { .kind = FETCH_DECOMPRESS };
+	const struct fetch_message request = { .kind = FETCH_ATTACHED };
 	struct fetch_message m = { .kind = 0 };
 	int r = fetch_message_send(channel, &request, tar, err);
 

@@ -41,6 +41,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	char filters[FILTERS_MAX][FILTER_PATTERN_SIZE + 1], *pointers[FILTERS_MAX];
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
+	size_t count = p->finished ? 0 : p->profile->filter_count;
 
 	if (keyring < 0)
 		return -1;
@@ -48,7 +49,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	message.suite = packages_set(p->fetch)->suite;
 	message.arch = packages_set(p->fetch)->arch;
 	message.engine = mutable(p->engine);
-	for (size_t i = 0; i < p->profile->filter_count && !p->finished; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct path_filter *filter = &p->profile->filters[i];
 
 		snprintf(filters[i], sizeof(filters[i]), "%c%s", filter->include ? '+' : '-',
@@ -57,7 +58,7 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	}
 	message.epoch = provision_epoch(p);
 	message.filters = pointers;
-	message.n_filters = p->finished ? 0 : p->profile->filter_count;
+	message.n_filters = count;
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
 	request.begin = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);

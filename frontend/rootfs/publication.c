@@ -9,14 +9,12 @@
 #include <time.h>
 
 #include "frontend/cli/directory.h"
+#include "frontend/cli/text.h"
 #include "frontend/rootfs/openpgp.h"
 #include "frontend/rootfs/sbom.h"
 #include "lib/hash.h"
-#include "lib/write_all.h"
 
 #define LOCK_NAME ".rootlet.lock"
-#define DRAFT ".rootlet.draft"
-#define DAY (24 * 60 * 60)
 #define SBOM "sbom.spdx.json"
 #define PROVENANCE "provenance.json"
 
@@ -176,7 +174,7 @@ static char *compose_release(const struct publishing *w, const char *suite)
 		"Components: " PUBLISHED_COMPONENT "\nAcquire-By-Hash: yes\n",
 		suite, suite, m->arch);
 	print_date(f, "Date", w->now);
-	print_date(f, "Valid-Until", w->now + (time_t)w->p->days * DAY);
+	print_date(f, "Valid-Until", w->now + (time_t)w->p->days * DAY_SECONDS);
 	fprintf(f,
 		"Rootfs-Name: %s\nRootfs-Generation: %u\nRootfs-Distribution: %s\n"
 		"Rootfs-Release: %s\nRootfs-Profile: %s\nSHA256:\n",
@@ -195,27 +193,6 @@ static char *compose_release(const struct publishing *w, const char *suite)
 
 /* --- placing them --- */
 
-/* Removes the draft, and keeps errno. Returns -1. */
-static int discard(int directory)
-{
-	int saved = errno;
-
-	unlinkat(directory, DRAFT, 0);
-	errno = saved;
-	return -1;
-}
-
-static int place_file(int directory, const char *name, const char *text, size_t size)
-{
-	_cleanup_close_ int fd = openat(
-		directory, DRAFT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-
-	if (fd >= 0 && write_all(fd, text, size) == 0 &&
-	    folder_replace_file(directory, DRAFT, fd, name) == 0)
-		return 0;
-	return fd < 0 ? -1 : discard(directory);
-}
-
 /* Under its name, and under its hash for clients that have an older or newer release file. */
 static int place_listed(int suite, const struct listed_file *f)
 {
@@ -230,9 +207,9 @@ static int place_listed(int suite, const struct listed_file *f)
 	directory = slash ? open_made(suite, path) : dup(suite);
 	by_hash = directory < 0 ? -1 : open_made(directory, "by-hash/SHA256");
 	sha256_to_hex(f->sha256, hex);
-	if (by_hash < 0 || place_file(by_hash, hex, f->text, f->size) < 0)
+	if (by_hash < 0 || folder_write_file(by_hash, hex, f->text, f->size) < 0)
 		return -1;
-	return place_file(directory, slash ? slash + 1 : path, f->text, f->size);
+	return folder_write_file(directory, slash ? slash + 1 : path, f->text, f->size);
 }
 
 static int place_suite(const struct publishing *w, const char *suite, struct error **err)
@@ -250,7 +227,7 @@ static int place_suite(const struct publishing *w, const char *suite, struct err
 	for (size_t i = 0; i < FILES; i++)
 		if (place_listed(directory, &w->files[i]) < 0)
 			return cannot_publish_to(w->p, err);
-	return place_file(directory, "InRelease", file, strlen(file)) < 0
+	return folder_write_file(directory, "InRelease", file, strlen(file)) < 0
 		       ? cannot_publish_to(w->p, err)
 		       : 0;
 }

@@ -2,20 +2,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "frontend/archive/cache.h"
-#include "frontend/cli/interrupt.h"
+#include "frontend/cli/lock_wait.h"
 #include "lib/hash.h"
 #include "lib/hex_read.h"
 #include "lib/write_all.h"
 
 #define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
-#define WAIT_MS 200
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
 
 /* The recipe as text, which the key is the hash of; NULL if out of memory. */
@@ -76,25 +74,6 @@ int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 
 	return 0;
 }
 
-static int wait_for_lock(int lock, struct progress *progress, struct error **err)
-{
-	struct pollfd interrupt = { .fd = interrupt_fd(), .events = POLLIN };
-	bool told = false;
-
-	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return error_errno(err, ERR_SYSTEM, "cannot lock a snapshot in the cache");
-		if (!told)
-			progress_note(progress,
-				      "another rootlet is building the same: waiting for it");
-		told = true;
-		poll(&interrupt, 1, WAIT_MS);
-		if (interrupt_caught())
-			return error_set(err, ERR_INTERRUPTED, "interrupted");
-	}
-	return 0;
-}
-
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err)
 {
@@ -115,7 +94,8 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	/* Only the lock is made here: the helper, with another uid, creates the snapshot. */
 	if (base->lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
-	if (wait_for_lock(base->lock, progress, err) < 0)
+	if (lock_wait(base->lock, "a snapshot in the cache",
+		      "another rootlet is building the same: waiting for it", progress, err) < 0)
 		return -1;
 	/* The lock's text, for people, says what the snapshot was made of; it must not fail on a
 	 * full disk. Its mtime records the last use. */
