@@ -1,0 +1,299 @@
+#include "frontend/commands/fstests_line.h"
+
+#include <string.h>
+
+#include "frontend/fstests/check_words.h"
+#include "frontend/rootfs/store.h"
+
+#define SECONDS_MOST (30ul * 24 * 3600)
+
+const struct option_row fstests_rows[] = {
+	{ "--kernel", "KERNEL", OPTION_KERNEL,
+	  "a bzImage, a kernel build directory, or the word distro", .required = true,
+	  .unless = OPTION_RESUME },
+	{ "--keyring", "FILE", OPTION_KEYRING,
+	  "keys to verify signatures with (distro, and --build), if the rootfs comes from your own "
+	  "mirror" },
+	{ "--fstests", "DIR", OPTION_FSTESTS, "the fstests tree, built; with --build, its sources",
+	  .required = true, .unless = OPTION_RESUME },
+	{ "--build", NULL, OPTION_BUILD,
+	  "build fstests in a rootfs of the same release, once per state of DIR" },
+	ROOTFS_ROWS,
+	{ "--host-root", NULL, OPTION_HOST_ROOT,
+	  "use the host's own filesystem as the guest's root, not a rootfs", .once = true },
+	{ "--root-transport", "auto|image|dir", OPTION_ROOT_TRANSPORT,
+	  "how the guest gets its root, as in rootlet run", .fallback = "auto" },
+	FORCE_9P_ROW,
+	OVERLAY_ROW,
+	AUTO_UPGRADE_ROWS,
+	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
+	  .fallback = "ext4", .apart = true },
+	{ "--mkfs", "COMMAND", OPTION_MKFS,
+	  "format with COMMAND instead of mkfs.TYPE; its arguments are those of --mkfs-options and "
+	  "the device" },
+	{ "--mkfs-options", "WORDS", OPTION_MKFS_OPTIONS, "fstests' MKFS_OPTIONS" },
+	{ "--mount-options", "WORDS", OPTION_MOUNT_OPTIONS, "fstests' MOUNT_OPTIONS" },
+	{ "--config", "FILE", OPTION_CONFIG,
+	  "an fstests configuration with sections, each with its own filesystem; it need not name "
+	  "devices or directories" },
+	{ "--devices", "N", OPTION_DEVICES,
+	  "number of disks: one test device, five in the scratch pool, one for log writes",
+	  .fallback = "7" },
+	{ "--device-size", "SIZE", OPTION_DEVICE_SIZE,
+	  "size of each; sparse, and discarded with the VM", .fallback = "10G" },
+	{ "--device-backing", "disk|tmpfs", OPTION_DEVICE_BACKING,
+	  "where the disks are. disk: in $TMPDIR or /var/tmp; tmpfs: in memory",
+	  .fallback = "disk" },
+	{ "--device", "FILE", OPTION_DEVICE,
+	  "use this block device or file as the next disk; its data is lost; may be repeated",
+	  .once = true },
+	{ "--io-scheduler", "mq-deadline|none|bfq|kyber", OPTION_IO_SCHEDULER,
+	  "I/O scheduler of the disks" },
+	{ "--memory", "SIZE", OPTION_MEMORY, "memory of the guest", .fallback = "4G",
+	  .apart = true },
+	CPUS_ROW,
+	{ "--unsealed", NULL, OPTION_UNSEALED,
+	  "let vng and qemu see all of the host's files, read-only, and its processes, as in "
+	  "rootlet run" },
+	APPEND_ROW,
+	BOOT_ROW,
+	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
+	BOOT_TIMEOUT_ROW,
+	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
+	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
+	  .fallback = "3600" },
+	{ "--shard", "PART", OPTION_SHARD,
+	  "run one part of the tests: I/N for part I of N; auto for a job of GitLab or a Slurm "
+	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge",
+	  .once = true },
+	{ "--durations", "FILE", OPTION_DURATIONS,
+	  "how long tests probably take, from rootlet runs durations, so that all parts take "
+	  "equally long" },
+	{ "--jobs", "N", OPTION_JOBS,
+	  "run N guests at once; the word auto: as many as the host's processors and memory allow. "
+	  "--cpus "
+	  "and --memory are those of each guest; by default, they share the host's",
+	  .fallback = "1" },
+	{ "--cluster", "slurm|kubernetes", OPTION_CLUSTER,
+	  "slurm: run the tests on the machines of a cluster, as the tasks of an array job. "
+	  "kubernetes: print the manifest of a job that does so, and run nothing here; all paths "
+	  "are those in its pods, and are not checked",
+	  .apart = true, .once = true },
+	{ "--cluster-tasks", "N", OPTION_CLUSTER_TASKS,
+	  "the number of tasks or pods; each runs --jobs guests at once" },
+	{ "--cluster-directory", "DIR", OPTION_CLUSTER_DIRECTORY,
+	  "a directory that all of them share under this name, for what they need and the "
+	  "results" },
+	{ "--cluster-option", "WORD", OPTION_CLUSTER_OPTION,
+	  "slurm: an option for sbatch. kubernetes: image=IMAGE, claim=NAME, kvm=RESOURCE or "
+	  "kvm=none, name=NAME or namespace=NAME. May be repeated" },
+	{ "--resume", "RUN", OPTION_RESUME,
+	  "continue a run on Slurm that was interrupted, or whose rootlet exited", .once = true },
+	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
+	  "boot no new VM after a crash or a test that did not end", .apart = true },
+	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
+	  "install packages for commands that tests did not find in the rootfs, and run these "
+	  "tests again" },
+	{ "--results", "DIR", OPTION_RESULTS,
+	  "directory for the results, not ~/.local/state/rootlet/runs/RUN", .once = true },
+	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system",
+	  .once = true },
+	{ "--baseline", "RUN", OPTION_BASELINE,
+	  "compare with that run: what newly fails or passes, what still fails" },
+	JSON_ROW("JSON events, one per line, and finally the result"),
+	{ "--quiet", NULL, OPTION_QUIET, "print only the summary" },
+	{ NULL },
+};
+
+static bool is_word(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_")];
+}
+
+static int check_fstype(const char *word, struct error **err)
+{
+	if (is_word(word))
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "--fstype \"%s\": must have only lower-case letters, digits, - and _",
+			 word);
+}
+
+/* Lists the values of an option that may be repeated, at most LIMIT. Returns how many there are, or
+ * -1 with ERR set. */
+static int list_values(const struct parsed_line *line, int code, const char **list, int limit,
+		       struct error **err)
+{
+	const char *value;
+	size_t i = 0;
+	int count = 0;
+
+	while ((value = line_next(line, code, &i))) {
+		if (count == limit)
+			return error_set(err, ERR_INPUT, "%s is given more than %d times",
+					 option_row_coded(line->command, code)->name, limit);
+		list[count++] = value;
+	}
+	return count;
+}
+
+/* Takes what needs no check. */
+static void read_words_of_line(struct fstests_options *o, const struct parsed_line *line)
+{
+	o->kernel = line_value(line, OPTION_KERNEL);
+	o->keyring = line_value(line, OPTION_KEYRING);
+	o->fstests = line_value(line, OPTION_FSTESTS);
+	o->name = line_value(line, OPTION_NAME);
+	o->path = line_value(line, OPTION_PATH);
+	o->fstype = line_value(line, OPTION_FSTYPE);
+	o->mkfs = line_value(line, OPTION_MKFS);
+	o->mkfs_options = line_value(line, OPTION_MKFS_OPTIONS);
+	o->mount_options = line_value(line, OPTION_MOUNT_OPTIONS);
+	o->config = line_value(line, OPTION_CONFIG);
+	o->io_scheduler = line_value(line, OPTION_IO_SCHEDULER);
+	o->results = line_value(line, OPTION_RESULTS);
+	o->junit = line_value(line, OPTION_JUNIT);
+	o->baseline = line_value(line, OPTION_BASELINE);
+	o->durations = line_value(line, OPTION_DURATIONS);
+	o->transport = line_transport(line);
+	o->boot = line_value(line, OPTION_BOOT);
+	o->device_memory = strcmp(line_value(line, OPTION_DEVICE_BACKING), "tmpfs") == 0;
+	o->build = line_has(line, OPTION_BUILD);
+	o->host_root = line_has(line, OPTION_HOST_ROOT);
+	o->force_9p = line_has(line, OPTION_FORCE_9P);
+	o->unsealed = line_has(line, OPTION_UNSEALED);
+	if (o->host_root && line_is_default(line, OPTION_BUILD))
+		o->build = false;
+	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
+	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
+	o->json = line_has(line, OPTION_JSON);
+	o->quiet = line_has(line, OPTION_QUIET);
+}
+
+static int read_numbers(struct fstests_options *o, const struct parsed_line *line,
+			struct error **err)
+{
+	if (line_number(line, OPTION_DEVICES, DEVICES_MAX, &o->device_count, err) < 0 ||
+	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &o->boot_timeout, err) < 0 ||
+	    line_number(line, OPTION_TIMEOUT, SECONDS_MOST, &o->timeout, err) < 0 ||
+	    line_number(line, OPTION_TEST_TIMEOUT, SECONDS_MOST, &o->test_timeout, err) < 0)
+		return -1;
+	return parse_disk_size("--device-size", line_value(line, OPTION_DEVICE_SIZE),
+			       &o->device_size, err);
+}
+
+int fstests_read_line(struct fstests_options *o, const struct parsed_line *line, struct error **err)
+{
+	int devices, words;
+
+	read_words_of_line(o, line);
+	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
+	    line_append(line, &o->append, err) < 0 || line_overlays(line, o->overlays, err) < 0)
+		return -1;
+	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
+	if (devices < 0)
+		return -1;
+	if (o->host_root && line_is_default(line, OPTION_OVERLAY))
+		o->overlays[0] = NULL;
+	words = list_values(line, OPTION_VNG_ARG, o->vng_words, VNG_WORDS_MAX, err);
+	if (words < 0)
+		return -1;
+	o->device_path_count = (unsigned int)devices;
+	o->vng_word_count = (size_t)words;
+	if (line->operand_count) {
+		o->tests = line->operands;
+		o->test_count = (size_t)line->operand_count;
+	}
+	return 0;
+}
+
+/* CLUSTER: the tests run elsewhere. */
+int fstests_check_combination(const struct fstests_options *o, const struct shard *shard,
+			      bool cluster, struct error **err)
+{
+	const char *order = check_words_orders(o->tests, o->test_count);
+
+	if (o->install_missing && (o->host_root || shard->parts))
+		return error_set(err, ERR_INPUT, "--install-missing does not go with %s",
+				 o->host_root ? "--host-root"
+					      : "--shard: every part needs the same rootfs");
+	if (o->host_root && (o->name || o->path || o->build || o->overlays[0]))
+		return error_set(err, ERR_INPUT,
+				 "--host-root uses no rootfs: it does not go with --name, --path, "
+				 "--overlay or --build");
+	if (o->host_root && strcmp(o->kernel, "distro") == 0)
+		return error_set(
+			err, ERR_INPUT,
+			"--host-root has no release for --kernel distro: give a bzImage or "
+			"a kernel build directory");
+	if (o->device_path_count > o->device_count)
+		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
+				 o->device_path_count, o->device_count);
+	if (o->jobs > 1 && o->device_path_count)
+		return error_set(err, ERR_INPUT,
+				 "--device gives a disk to one guest: it does not go with --jobs");
+	if (order && (o->jobs > 1 || shard->parts || cluster))
+		return error_set(err, ERR_INPUT,
+				 "%s does not go with %s, which runs each test once, in an order "
+				 "of its own",
+				 order,
+				 cluster	? "--cluster"
+				 : shard->parts ? "--shard"
+						: "--jobs");
+	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
+}
+
+/* The machines of a cluster have neither the host's files nor its rootfs. */
+int fstests_check_cluster(const struct fstests_options *o, const struct shard *shard,
+			  struct error **err)
+{
+	const char *order = check_words_orders(o->tests, o->test_count);
+	const char *option = shard->parts		? "--shard"
+			     : o->host_root		? "--host-root"
+			     : o->device_path_count	? "--device"
+			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->install_missing	? "--install-missing"
+			     : o->overlays[0]		? "--overlay"
+			     : o->transport == ROOT_DIR ? "--root-transport dir"
+							: order;
+
+	if (option)
+		return error_set(err, ERR_INPUT, "%s does not go with --cluster slurm", option);
+	return 0;
+}
+
+/* A resumed run keeps its other options. */
+int fstests_check_resumed(const struct parsed_line *line, struct error **err)
+{
+	static const int allowed[] = { OPTION_RESUME,	OPTION_JSON,	OPTION_QUIET, OPTION_JUNIT,
+				       OPTION_BASELINE, OPTION_TIMEOUT, OPTION_COLOR };
+	const struct option_row *row;
+	const char *value;
+
+	if (line->operand_count)
+		return error_set(err, ERR_INPUT, "--resume does not go with tests");
+	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
+		bool good = line_is_default(line, row->code);
+
+		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
+			good = good || row->code == allowed[k];
+		if (!good)
+			return error_set(err, ERR_INPUT,
+					 "%s does not go with --resume: the run keeps its options",
+					 row->name);
+	}
+	return 0;
+}
+
+/* A default of the configuration file is there for when it is needed. */
+int fstests_check_keyring(const struct fstests_options *o, const struct parsed_line *line,
+			  struct error **err)
+{
+	if (!line_has(line, OPTION_KEYRING) || o->build || o->install_missing ||
+	    strcmp(o->kernel, "distro") == 0 ||
+	    strcmp(line_value(line, OPTION_AUTO_UPGRADE), "never") != 0)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "--keyring goes with --kernel distro, --build, --install-missing or "
+			 "--auto-upgrade: nothing else is downloaded");
+}
