@@ -120,6 +120,14 @@ for what, words, says in (("an unknown word", ["comands"], "no test program coma
 MESON = r"""#!/bin/sh
 stand=%(stand)s
 case $* in
+*build-clang*)
+	if [ -e $stand/fail ]; then
+		until [ -s $stand/pids ]; do sleep 0.1; done
+		echo "a compiler's words"
+		exit 1
+	fi ;;
+esac
+case $* in
 "setup --reconfigure"*) ;;
 setup*)
 	mkdir -p $2
@@ -343,8 +351,22 @@ def sanitized(home, tree):
                                 ("with --long, on both builds", ["--long"], ["clang", "tests"])):
         for suite in ("integration", "adversary"):
             outcome = home.run(*words, suite, seconds=60, **tree)
-            tap.report(re.findall(rf"^testing build-(\w+): {suite}$", outcome.out, re.M) == builds,
+            tap.report(sorted(re.findall(rf"^testing build-(\w+): {suite}$", outcome.out, re.M)) == builds,
                        f"run: {suite}, {what}", outcome)
+
+
+def one_build_fails(home, tree):
+    """The other build's tests are under way then."""
+    home.write("stand/fail", "")
+    left = hanging(home)
+    outcome = home.run("unit", seconds=60, **tree)
+    wrong = left()
+    for name in ("fail", "hang"):
+        os.unlink(f"{home.folder}/stand/{name}")
+    tap.report(outcome.status == 1 and "a compiler's words" in outcome.out and
+               "cannot build build-clang" in outcome.err and
+               outcome.out.endswith("\n0 passed, 1 failed, 0 skipped\n") and not wrong,
+               "run: a build that fails ends the tests of the other", *wrong, outcome)
 
 
 def interrupted(home, tree):
@@ -397,6 +419,7 @@ else:
     one_program(place, stands)
     coverage_run(place, stands)
     sanitized(place, stands)
+    one_build_fails(place, stands)
     interrupted(place, stands)
     second_run(place, stands)
 reached()
