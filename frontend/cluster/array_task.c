@@ -302,6 +302,7 @@ static int array_task_record(const struct array_task *t, int status, struct erro
 
 	gethostname(host, sizeof(host) - 1);
 	json_object_set_new(record, "host", json_string(host));
+	json_object_set_new(record, "boot", json_string(kernel_boot_name(t->guest.kernel)));
 	json_object_set(record, "image", json_object_get(t->shared.job, "image"));
 	result = run_folder_write(&t->folder, record, err);
 	json_decref(record);

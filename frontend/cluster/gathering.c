@@ -221,6 +221,19 @@ static int gathering_add_kernel(const struct shared_run *s, const char *task,
 	return 0;
 }
 
+/* Adds how a task started the kernel, unless it never did. */
+static void gathering_add_boot(const json_t *record, struct fstests_run *run)
+{
+	const char *boot = json_string_value(json_object_get(record, "boot"));
+
+	if (!boot || json_integer_value(json_object_get(record, "boots")) == 0)
+		return;
+	if (!*run->boot)
+		snprintf(run->boot, sizeof(run->boot), "%s", boot);
+	else if (strcmp(run->boot, boot) != 0)
+		snprintf(run->boot, sizeof(run->boot), "mixed");
+}
+
 /* Adds what only a task's run.json has: boots, and crashes between tests. */
 static void gathering_add_record(const struct shared_run *s, const char *task,
 				 struct fstests_run *run)
@@ -234,6 +247,7 @@ static void gathering_add_record(const struct shared_run *s, const char *task,
 	text = tree_read(s->fd, path, KERNEL_MOST, NULL, &ignored);
 	record = text ? json_loads(text, 0, NULL) : NULL;
 	run->boots += (unsigned int)json_integer_value(json_object_get(record, "boots"));
+	gathering_add_boot(record, run);
 	if (json_integer_value(json_object_get(record, "exit_status")) == FSTESTS_CRASHED)
 		run->crashed = true;
 	json_decref(record);

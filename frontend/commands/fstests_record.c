@@ -158,6 +158,8 @@ int fstests_finish(struct fstests_job *j, json_t *record, int status, const stru
 	if (j->options.install_missing)
 		json_object_set_new(summary, "missing", missing_to_json(&j->lackings));
 	json_object_update(record, summary);
+	if (*j->run.boot)
+		json_object_set_new(record, "boot", json_string(j->run.boot));
 	r = describe_shard(j, record, err);
 	if (run_folder_finish(&j->run.folder, record, err) < 0)
 		r = -1;

@@ -94,6 +94,7 @@ struct fstests_run {
 	 * first test (0 if none). */
 	double commanded, began, first_test;
 	unsigned int boots;
+	char boot[8];	   /* how a cluster's tasks started the kernel; "mixed" if they differ */
 	bool crashed;	   /* the kernel crashed, during a test or between tests */
 	bool exhausted;	   /* the run's time is up */
 	bool second_pass;  /* the plan has just the tests that run again: second_pass.h */

@@ -86,8 +86,10 @@ def main():
                                       if test["name"] in unfinished(last["results"], busy or ())},
                "what the lost node had not finished ran elsewhere", lost, tests)
     shown = home.run("runs", "show", last["run"], "--json")
-    tap.report(shown.status == 0 and json.loads(shown.out)["cluster"]["engine"] == "slurm" and
-               json.loads(shown.out)["counts"]["pass"] == 4, "runs show has the whole run", shown)
+    record = json.loads(shown.out)
+    tap.report(shown.status == 0 and record["cluster"]["engine"] == "slurm" and
+               record["counts"]["pass"] == 4, "runs show has the whole run", shown)
+    tap.report(record.get("boot") in ("bzimage", "elf"), "the run says how the kernel was started", shown)
 
 
 def unfinished(folder, tasks):
