@@ -179,7 +179,7 @@ static int take_defaults(struct parsed_line *line, const struct defaults *d)
 		return report_error(line->name, NULL);
 	for (size_t r = 0, i = 0; (row = option_row_at(line->command, r)); r++, i = 0)
 		while (row->text && !last_given(line, row->code) &&
-		       (!row->verb || row->verb == line->verb) &&
+		       option_row_is_for(row, line->verb) &&
 		       (value = defaults_next(d, line->command, row, &i)))
 			line->used[line->used_count++] = value;
 	line->origin = d->path;
@@ -412,11 +412,14 @@ static int check_options(const struct parsed_line *line)
 
 	for (size_t i = 0; (row = option_row_at(line->command, i)); i++) {
 		bool has = last_given(line, row->code),
-		     applies = !row->verb || row->verb == line->verb;
+		     applies = option_row_is_for(row, line->verb);
 
 		if (has && !applies)
-			return report_usage(line->name, "%s is for %s", row->name,
-					    option_row_coded(line->command, row->verb)->name);
+			return report_usage(
+				line->name, "%s is for %s%s%s", row->name,
+				option_row_coded(line->command, row->verb)->name,
+				row->also ? " and " : "",
+				row->also ? option_row_coded(line->command, row->also)->name : "");
 		if (!has && applies && row->required && !line_sets(line, row->code) &&
 		    !(row->unless && line_has(line, row->unless)))
 			return report_usage(line->name, "%s is missing: give %s", row->name,

@@ -70,7 +70,8 @@ static void write_option(FILE *out, const struct option_row *row)
 static bool is_option_of(const struct option_row *row, const struct option_row *verb)
 {
 	return !option_row_is_verb(row) && row->text && row->code != OPTION_COLOR &&
-	       row->code != OPTION_HELP && (!row->verb || (verb && verb->code == row->verb));
+	       row->code != OPTION_HELP &&
+	       (!row->verb || (verb && option_row_is_for(row, verb->code)));
 }
 
 static void write_optional(FILE *out, const struct command *c, const struct option_row *verb)

@@ -20,6 +20,7 @@ struct option_row {
 	const char *text;     /* NULL: another name of a row, which is neither shown nor offered */
 	const char *fallback; /* the value if none is given; the help says so */
 	int verb;	      /* code of the only verb that takes this option; 0: all do */
+	short also;	      /* code of another verb that takes it; 0: none */
 	short unless;	      /* code of the option with which it is not required; 0: none */
 	bool required : 1;    /* by the command, or by VERB */
 	bool or_next : 1;     /* at most one of this option and the next */
@@ -91,6 +92,9 @@ const struct option_row *option_row_named(const struct command *command, const c
 const struct option_row *option_row_coded(const struct command *command, int code);
 
 bool option_row_is_verb(const struct option_row *row);
+
+/* Whether the verb with code VERB takes the option. */
+bool option_row_is_for(const struct option_row *row, int verb);
 
 /* How many words FORM stands for, at least and at most: "RUN RUN", "[FILE…]". NULL: none. */
 void operands_count(const char *form, int *least, int *most);
