@@ -145,17 +145,20 @@ static int write_in_place(const char *path, const char *text, size_t size)
 	return fd < 0 ? -1 : write_all(fd, text, size);
 }
 
-int output_write(const char *path, const char *text, struct error **err)
+int output_write_bytes(const char *path, const char *data, size_t size, struct error **err)
 {
 	struct stat st;
-	bool special;
+	bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
 
-	if (!path) {
-		fputs(text, stdout);
-		return 0;
-	}
-	special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
-	if ((special ? write_in_place : replace_file)(path, text, strlen(text)) < 0)
+	if ((special ? write_in_place : replace_file)(path, data, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", path);
+	return 0;
+}
+
+int output_write(const char *path, const char *text, struct error **err)
+{
+	if (path)
+		return output_write_bytes(path, text, strlen(text), err);
+	fputs(text, stdout);
 	return 0;
 }

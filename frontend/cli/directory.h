@@ -31,5 +31,8 @@ int folder_write_file(int folder, const char *name, const char *text, size_t siz
  * a device or a link. NULL: standard output, whose errors main() reports. */
 int output_write(const char *path, const char *text, struct error **err);
 
+/* The same for any SIZE bytes; PATH is not NULL. */
+int output_write_bytes(const char *path, const char *data, size_t size, struct error **err);
+
 /* Like folder_remove(), but fails with EWOULDBLOCK if another process holds a lock on it. */
 int folder_discard(int parent, const char *name);

@@ -96,6 +96,16 @@ char *text_utf8(char *s)
 	return s;
 }
 
+size_t text_fitting(const char *s, size_t most)
+{
+	size_t length = strnlen(s, most);
+
+	if (s[length])
+		while (length && ((unsigned char)s[length] & 0xc0) == 0x80)
+			length--;
+	return length;
+}
+
 const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN])
 {
 	static const char units[] = "KMGTPE";

@@ -30,6 +30,9 @@ void text_print_json(FILE *out, const char *json);
 /* Replaces every byte of S that is not well-formed UTF-8 (RFC 3629) with '?'. Returns S. */
 char *text_utf8(char *s);
 
+/* How many bytes of S, which is UTF-8, fit into MOST bytes without half a character. */
+size_t text_fitting(const char *s, size_t most);
+
 /* Like `du -h`: powers of 1024, rounded up, "450M", "1.2G". */
 const char *text_size(uint64_t bytes, char out[static TEXT_SIZE_LEN]);
 

@@ -131,6 +131,25 @@ static void check_utf8(void)
 	}
 }
 
+static void check_fitting(void)
+{
+	static const struct {
+		const char *what, *text;
+		size_t most, fits;
+	} rows[] = {
+		{ "all of a short text", "abc", 8, 3 },
+		{ "exactly", "abc", 3, 3 },
+		{ "the beginning", "abcdef", 4, 4 },
+		{ "no half of a character", "ab\xe2\x80\xa6z", 4, 2 },
+		{ "the whole character", "ab\xe2\x80\xa6z", 5, 5 },
+		{ "nothing, if the first one is too long", "\xf0\x9f\x98\x80", 3, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		tap_check(text_fitting(rows[i].text, rows[i].most) == rows[i].fits, "fitting: %s",
+			  rows[i].what);
+}
+
 static void check_shown(void)
 {
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
@@ -254,6 +273,7 @@ static void check_output(void)
 int main(void)
 {
 	check_utf8();
+	check_fitting();
 	check_shown();
 	check_json();
 	check_ages();
