@@ -66,7 +66,9 @@ static void write_property(FILE *out, const char *prefix, const char *name, cons
 {
 	if (!json_is_string(value))
 		return;
-	fprintf(out, "    <property name=\"%s%s\" value=\"", prefix, name);
+	fprintf(out, "    <property name=\"%s", prefix);
+	escape(out, name);
+	fputs("\" value=\"", out);
 	escape(out, json_string_value(value));
 	fputs("\"/>\n", out);
 }
@@ -87,35 +89,46 @@ static void write_properties(FILE *out, const json_t *record)
 	fputs("  </properties>\n", out);
 }
 
-static void write_suite(FILE *out, const struct results *results, const char *suite,
-			const json_t *record)
+static void write_suite(FILE *out, const struct junit_suite *suite)
 {
+	const struct results *results = suite->results;
 	size_t skipped = results_count(results, TEST_NOTRUN) +
 			 results_count(results, TEST_EXPUNGED) +
 			 results_count(results, TEST_UNREACHED);
 
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"", out);
-	escape(out, suite);
+	fputs("<testsuite name=\"", out);
+	escape(out, suite->name);
 	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
 		results->count, results_count(results, TEST_FAIL),
 		results_count(results, TEST_CRASH) + results_count(results, TEST_TIMEOUT), skipped);
-	if (record)
-		write_properties(out, record);
+	if (suite->record)
+		write_properties(out, suite->record);
 	for (size_t i = 0; i < results->count; i++)
 		write_case(out, &results->list[i]);
 	fputs("</testsuite>\n", out);
 }
 
-int junit_write(const char *path, const struct results *results, const char *suite,
-		const json_t *record, struct error **err)
+int junit_write_suites(const char *path, const struct junit_suite *suites, size_t count,
+		       struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	if (out)
-		write_suite(out, results, suite, record);
-	if (!out || fclose(out) != 0)
+	if (!out)
+		return error_no_memory(err);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
+	fputs(count == 1 ? "" : "<testsuites>\n", out);
+	for (size_t i = 0; i < count; i++)
+		write_suite(out, &suites[i]);
+	fputs(count == 1 ? "" : "</testsuites>\n", out);
+	if (fclose(out) != 0)
 		return error_no_memory(err);
 	return output_write(path, text, err);
+}
+
+int junit_write(const char *path, const struct results *results, const char *suite,
+		const json_t *record, struct error **err)
+{
+	return junit_write_suites(path, &(struct junit_suite){ suite, results, record }, 1, err);
 }
