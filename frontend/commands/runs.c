@@ -8,6 +8,7 @@
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_durations.h"
 #include "frontend/commands/runs_merge.h"
+#include "frontend/commands/runs_report.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
@@ -20,10 +21,17 @@ enum {
 	VERB_COMPARE,
 	VERB_DURATIONS,
 	VERB_MERGE,
+	VERB_REPORT,
 	VERB_PRUNE,
 	OPTION_KEEP,
 	OPTION_RESULTS,
 	OPTION_JUNIT,
+	OPTION_HTML,
+	OPTION_MARKDOWN,
+	OPTION_KTAP,
+	OPTION_KCIDB,
+	OPTION_ORIGIN,
+	OPTION_BUILD_ID,
 };
 
 static const struct option_row runs_rows[] = {
@@ -38,6 +46,8 @@ static const struct option_row runs_rows[] = {
 	  "the first counts most, or in all, the newest first" },
 	{ "merge", "RUN…", VERB_MERGE,
 	  "make one run of the parts that rootlet fstests --shard ran, and show it" },
+	{ "report", "RUN…", VERB_REPORT,
+	  "write reports of runs: for a browser, a CI system, a mail" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
@@ -45,8 +55,25 @@ static const struct option_row runs_rows[] = {
 	{ "--results", "DIR", OPTION_RESULTS,
 	  "directory for what merge makes, not ~/.local/state/rootlet/runs/RUN", .verb = VERB_MERGE,
 	  .once = true },
-	{ "--junit", "FILE", OPTION_JUNIT, "merge: also write the results as JUnit XML",
-	  .verb = VERB_MERGE, .once = true },
+	{ "--junit", "FILE", OPTION_JUNIT, "merge and report: write the results as JUnit XML",
+	  .verb = VERB_MERGE, .also = VERB_REPORT, .once = true },
+	{ "--html", "FILE", OPTION_HTML,
+	  "report: write one HTML file, with a matrix of all tests and what those that failed "
+	  "printed",
+	  .verb = VERB_REPORT, .once = true },
+	{ "--markdown", NULL, OPTION_MARKDOWN,
+	  "report: print a summary as Markdown, or append it to the file that $GITHUB_STEP_SUMMARY "
+	  "names",
+	  .verb = VERB_REPORT, .once = true },
+	{ "--ktap", NULL, OPTION_KTAP, "report: print the results as KTAP", .verb = VERB_REPORT,
+	  .once = true },
+	{ "--kcidb", NULL, OPTION_KCIDB, "report: print the results as JSON for KCIDB",
+	  .verb = VERB_REPORT, .once = true },
+	{ "--origin", "NAME", OPTION_ORIGIN, "the name of your CI system at KCIDB, for --kcidb",
+	  .fallback = "rootlet", .verb = VERB_REPORT },
+	{ "--build-id", "ID", OPTION_BUILD_ID,
+	  "the kernel's build at KCIDB, for --kcidb; without it, the report describes one",
+	  .verb = VERB_REPORT, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -55,6 +82,7 @@ struct runs {
 	bool json;
 	unsigned int keep;
 	const char *results, *junit;
+	struct report_options report;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -234,6 +262,11 @@ static int runs_make_one(const struct runs *r, char **words, struct error **err)
 	return runs_merge(r->json, words, r->results, r->junit, err);
 }
 
+static int runs_write_reports(const struct runs *r, char **words, struct error **err)
+{
+	return runs_report(&r->report, words, err);
+}
+
 /* Discards what the run has in a directory that machines share, while nobody can resume it. A run
  * made with --results stays, and can be resumed. */
 static int runs_discard_shared(const char *id, struct error **err)
@@ -325,14 +358,26 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 static int command_runs(const struct parsed_line *line)
 {
 	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
-		[VERB_LIST] = runs_list,       [VERB_SHOW] = runs_show,
-		[VERB_COMPARE] = runs_compare, [VERB_DURATIONS] = runs_print_durations,
-		[VERB_MERGE] = runs_make_one,  [VERB_PRUNE] = runs_prune,
+		[VERB_LIST] = runs_list,
+		[VERB_SHOW] = runs_show,
+		[VERB_COMPARE] = runs_compare,
+		[VERB_DURATIONS] = runs_print_durations,
+		[VERB_MERGE] = runs_make_one,
+		[VERB_PRUNE] = runs_prune,
+		[VERB_REPORT] = runs_write_reports,
 	};
 	struct runs runs = {
 		.json = line_has(line, OPTION_JSON),
 		.results = line_value(line, OPTION_RESULTS),
 		.junit = line_value(line, OPTION_JUNIT),
+		.report = { .json = line_has(line, OPTION_JSON),
+			    .html = line_value(line, OPTION_HTML),
+			    .junit = line_value(line, OPTION_JUNIT),
+			    .markdown = line_has(line, OPTION_MARKDOWN),
+			    .ktap = line_has(line, OPTION_KTAP),
+			    .kcidb = line_has(line, OPTION_KCIDB),
+			    .origin = line_value(line, OPTION_ORIGIN),
+			    .build = line_value(line, OPTION_BUILD_ID) },
 	};
 	_cleanup_error_ struct error *err = NULL;
 	int status;
@@ -348,13 +393,15 @@ static int command_runs(const struct parsed_line *line)
 
 const struct command runs_command = {
 	.name = "runs",
-	.summary = "show, compare, merge and delete results of fstests",
-	.about = "Shows, compares, merges and deletes the results of rootlet fstests. RUN is an id "
-		 "that "
-		 "list shows, a directory made by rootlet fstests --results, or the word last.",
+	.summary = "show, compare, merge, report and delete results of fstests",
+	.about = "Shows, compares, merges and deletes the results of rootlet fstests, and writes "
+		 "reports of them. RUN is an id that list shows, a directory made by rootlet "
+		 "fstests "
+		 "--results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
-		    "6 merge: a run is in progress; prune: a run stays because it is in progress.",
+		    "6 merge: a run is in progress; prune: a run stays because it is in "
+		    "progress.",
 	.rows = runs_rows,
 	.run = command_runs,
 };
