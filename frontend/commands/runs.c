@@ -6,6 +6,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cluster/discard.h"
 #include "frontend/commands/commands.h"
+#include "frontend/commands/runs_archive.h"
 #include "frontend/commands/runs_durations.h"
 #include "frontend/commands/runs_merge.h"
 #include "frontend/commands/runs_report.h"
@@ -22,6 +23,7 @@ enum {
 	VERB_DURATIONS,
 	VERB_MERGE,
 	VERB_REPORT,
+	VERB_ARCHIVE,
 	VERB_PRUNE,
 	OPTION_KEEP,
 	OPTION_RESULTS,
@@ -32,6 +34,7 @@ enum {
 	OPTION_KCIDB,
 	OPTION_ORIGIN,
 	OPTION_BUILD_ID,
+	OPTION_OUTPUT,
 };
 
 static const struct option_row runs_rows[] = {
@@ -48,6 +51,8 @@ static const struct option_row runs_rows[] = {
 	  "make one run of the parts that rootlet fstests --shard ran, and show it" },
 	{ "report", "RUN…", VERB_REPORT,
 	  "write reports of runs: for a browser, a CI system, a mail" },
+	{ "archive", "RUN", VERB_ARCHIVE,
+	  "pack a run for an issue tracker, without host names and paths" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
@@ -74,6 +79,8 @@ static const struct option_row runs_rows[] = {
 	{ "--build-id", "ID", OPTION_BUILD_ID,
 	  "the kernel's build at KCIDB, for --kcidb; without it, the report describes one",
 	  .verb = VERB_REPORT, .once = true },
+	{ "--output", "FILE", OPTION_OUTPUT, "archive: the file to write, not RUN.tar.gz",
+	  .verb = VERB_ARCHIVE, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -81,7 +88,7 @@ static const struct option_row runs_rows[] = {
 struct runs {
 	bool json;
 	unsigned int keep;
-	const char *results, *junit;
+	const char *results, *junit, *output;
 	struct report_options report;
 };
 
@@ -267,6 +274,11 @@ static int runs_write_reports(const struct runs *r, char **words, struct error *
 	return runs_report(&r->report, words, err);
 }
 
+static int runs_pack(const struct runs *r, char **words, struct error **err)
+{
+	return runs_archive(r->json, words[0], r->output, err);
+}
+
 /* Discards what the run has in a directory that machines share, while nobody can resume it. A run
  * made with --results stays, and can be resumed. */
 static int runs_discard_shared(const char *id, struct error **err)
@@ -365,11 +377,13 @@ static int command_runs(const struct parsed_line *line)
 		[VERB_MERGE] = runs_make_one,
 		[VERB_PRUNE] = runs_prune,
 		[VERB_REPORT] = runs_write_reports,
+		[VERB_ARCHIVE] = runs_pack,
 	};
 	struct runs runs = {
 		.json = line_has(line, OPTION_JSON),
 		.results = line_value(line, OPTION_RESULTS),
 		.junit = line_value(line, OPTION_JUNIT),
+		.output = line_value(line, OPTION_OUTPUT),
 		.report = { .json = line_has(line, OPTION_JSON),
 			    .html = line_value(line, OPTION_HTML),
 			    .junit = line_value(line, OPTION_JUNIT),
@@ -400,7 +414,7 @@ const struct command runs_command = {
 		 "--results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
-		    "6 merge: a run is in progress; prune: a run stays because it is in "
+		    "6 merge, archive: a run is in progress; prune: a run stays because it is in "
 		    "progress.",
 	.rows = runs_rows,
 	.run = command_runs,
