@@ -97,12 +97,12 @@ static size_t private_known(const struct private_text *p, const char *text)
 }
 
 /* How much of TEXT is a path that no guest has; 0 if none. Source: frontend/guest, and the
- * Filesystem Hierarchy Standard. */
+ * Filesystem Hierarchy Standard; the kernel names its devices without the /sys. */
 static size_t private_unknown(const char *text)
 {
-	static const char *const of_guest[] = { "bin",	 "boot", "dev", "etc",	"lib",	"lib32",
-						"lib64", "mnt",	 "opt", "proc", "root", "run",
-						"sbin",	 "sys",	 "tmp", "usr",	"var" };
+	static const char *const of_guest[] = { "bin",	 "boot",  "dev", "devices", "etc",  "lib",
+						"lib32", "lib64", "mnt", "opt",	    "proc", "root",
+						"run",	 "sbin",  "sys", "tmp",	    "usr",  "var" };
 	size_t length = 1, first;
 
 	if (*text != '/')

@@ -195,10 +195,10 @@ static la_ssize_t pack_collect(struct archive *writer, void *context, const void
 	return fwrite(data, 1, size, p->out) == size ? (la_ssize_t)size : -1;
 }
 
-/* Adds a file with TEXT, which it frees. NULL: out of memory. */
-static int pack_add(struct packing *p, const char *path, char *text, struct error **err)
+/* Adds a file with the text OWNED, which it frees. NULL: out of memory. */
+static int pack_add(struct packing *p, const char *path, char *owned, struct error **err)
 {
-	_cleanup_free_ char *owned = text, *name = NULL, *full = NULL;
+	_cleanup_free_ char *text = owned, *name = NULL, *full = NULL;
 	struct archive_entry *entry = archive_entry_new();
 	size_t size = text ? strlen(text) : 0;
 	bool good = false;
@@ -216,6 +216,18 @@ static int pack_add(struct packing *p, const char *path, char *text, struct erro
 	archive_entry_free(entry);
 	p->archive->files++;
 	return good ? 0 : error_no_memory(err);
+}
+
+/* A console ends its lines like a terminal, with a carriage return. */
+static char *pack_clean(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (from[0] != '\r' || from[1] != '\n')
+			*to++ = *from;
+	*to = '\0';
+	return text_clean_lines(text);
 }
 
 /* Reads FD's beginning and, if it is long, its end. NULL: it is binary, or cannot be read. */
@@ -242,7 +254,7 @@ static char *pack_read(int fd, off_t size)
 	if (asprintf(&whole, "%s%s%s", head, tail ? "\n[… the middle is left out …]\n" : "",
 		     tail ? tail : "") < 0)
 		return NULL;
-	return text_clean_lines(whole);
+	return pack_clean(whole);
 }
 
 static int pack_file(struct packing *p, const char *path, struct error **err)

@@ -79,6 +79,8 @@ PRIVATE = [
     ("the source of a kernel", "WARNING: at /srv/build/linux/fs/ext4/inode.c:12 x+0x1",
      "at /…/inode.c:12 x+0x1"),
     ("another user's home", "(/home/somebody/x)", "(/…/x)"),
+    ("a device of the guest", "input: as /devices/platform/i8042/input0",
+     "input: as /devices/platform/i8042/input0"),
     ("paths of the guest", "/dev/vdb on /mnt/test, /opt/rootlet/results/generic/001.full",
      "/dev/vdb on /mnt/test, /opt/rootlet/results/generic/001.full"),
     ("a name of a test, a fraction and an address", "generic/001 1/2 https://kernel.org/pub/linux",
@@ -113,6 +115,7 @@ def hostile():
         "generic/002.out.bad": b"\x1b[31mred\xff\xfe\x9b\n", "binary": b"\x7fELF\0\0\0",
         "late": b"x" * 5000 + b"\0y"})
     results = f"{run}/results"
+    home.write("hostile/console.log", b"one\r\ntwo\rthree\r\n")
     for name, target in (("link", f"{home.folder}/secret"), ("up", "../.."),
                          ("generic/003.full", "/etc/passwd")):
         os.symlink(target, f"{results}/{name}")
@@ -137,7 +140,8 @@ def hostile():
                    f"{name} is left out, and README says why", left)
     tap.report("its name cannot be used" in left.values() and "too deep" in left.values(),
                "a name with an escape and a deep directory are left out", left)
-    tap.report(texts["results/generic/002.out.bad"] == "?[31mred???\n" and texts["results/late"][-2:] == " y",
+    tap.report(texts["results/generic/002.out.bad"] == "?[31mred???\n" and
+               texts["results/late"][-2:] == " y" and texts["console.log"] == "one\ntwo?three\n",
                "text has no control characters", repr(texts["results/generic/002.out.bad"]))
     long = texts["results/generic/002.full.text"]
     tap.report(long.startswith("begin\n") and long.endswith("end\n") and len(long) < 1.1e6,
