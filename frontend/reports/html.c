@@ -28,16 +28,18 @@ struct html_page {
 	bool failed;	 /* out of memory */
 };
 
+static void string_table_clear(struct string_table *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->list[i]);
+	free(t->list);
+	test_index_clear(&t->index);
+}
+
 static void html_page_clear(struct html_page *page)
 {
-	struct string_table *tables[] = { &page->tests, &page->texts };
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-		for (size_t k = 0; k < tables[i]->count; k++)
-			free(tables[i]->list[k]);
-		free(tables[i]->list);
-		test_index_clear(&tables[i]->index);
-	}
+	string_table_clear(&page->tests);
+	string_table_clear(&page->texts);
 }
 
 static struct test_key string_key_at(const void *list, size_t position)
@@ -86,11 +88,10 @@ static json_t *html_text(struct html_page *page, const char *text)
 
 	if (!text || !*text)
 		return json_null();
-	if (strlen(text) > TEXT_MOST)
-		text = cut = strndup(text, text_fitting(text, TEXT_MOST));
-	if (!text) {
-		page->failed = true;
-		return json_null();
+	if (strlen(text) > TEXT_MOST) {
+		cut = strndup(text, text_fitting(text, TEXT_MOST));
+		text = cut ? cut : "";
+		page->failed |= !cut;
 	}
 	length = html_length(text);
 	if (string_table_find(&page->texts, text) == TEST_INDEX_NONE) {

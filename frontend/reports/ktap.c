@@ -81,8 +81,11 @@ static void ktap_test(FILE *out, int level, size_t number, const struct test_res
 	fputc('\n', out);
 }
 
+/* The result at AT if it is the first of its section, or NULL. */
 static const struct test_result *ktap_first_of_section(const struct results *results, size_t at)
 {
+	if (!results->list)
+		return NULL;
 	for (size_t i = 0; i < at; i++)
 		if (strcmp(results->list[i].section, results->list[at].section) == 0)
 			return NULL;

@@ -160,12 +160,19 @@ static int report_compare_runs(const void *a, const void *b)
 	return strcmp(one->folder.id, other->folder.id);
 }
 
-/* PATHs are absolute and without links. */
+static bool report_is_same(const struct report_run *a, const struct report_run *b)
+{
+	struct stat one, other;
+
+	return fstat(a->folder.fd, &one) == 0 && fstat(b->folder.fd, &other) == 0 &&
+	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 static int report_check_twice(const struct report *r, struct error **err)
 {
 	for (size_t i = 0; i < r->count; i++)
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(r->runs[i].folder.path, r->runs[k].folder.path) == 0)
+			if (report_is_same(&r->runs[i], &r->runs[k]))
 				return error_set(err, ERR_INPUT, "run %s is named twice",
 						 r->runs[i].folder.id);
 	return 0;

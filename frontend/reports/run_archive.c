@@ -230,6 +230,13 @@ static char *pack_clean(char *text)
 	return text_clean_lines(text);
 }
 
+/* Text ends at its first NUL byte: these become blanks. */
+static void pack_fill(char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		text[i] = text[i] ? text[i] : ' ';
+}
+
 /* Reads FD's beginning and, if it is long, its end. NULL: it is binary, or cannot be read. */
 static char *pack_read(int fd, off_t size)
 {
@@ -247,10 +254,9 @@ static char *pack_read(int fd, off_t size)
 		    !(tail = read_all(fd, half, &rest)))
 			return NULL;
 	}
-	for (char *p = head; p < head + got; p++)
-		*p = *p ? *p : ' ';
-	for (char *p = tail; p < tail + rest; p++)
-		*p = *p ? *p : ' ';
+	pack_fill(head, got);
+	if (tail)
+		pack_fill(tail, rest);
 	if (asprintf(&whole, "%s%s%s", head, tail ? "\n[… the middle is left out …]\n" : "",
 		     tail ? tail : "") < 0)
 		return NULL;
