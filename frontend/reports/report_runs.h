@@ -43,6 +43,6 @@ bool report_is_bad(enum test_status status);
 const char *report_word(enum test_status status);
 
 /* Reads the beginning of a file that the test left in results/, as text: SUFFIX is "out.bad".
- * *SIZE becomes the size of the file. NULL if there is none. The caller frees it. */
+ * *SIZE becomes the size of the file. NULL if it is missing. The caller frees it. */
 char *report_read_file(const struct report_run *run, const struct test_result *result,
 		       const char *suffix, size_t most, uint64_t *size);
