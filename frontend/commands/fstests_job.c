@@ -6,6 +6,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/config.h"
+#include "frontend/fstests/run_durations.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/vm/kvm.h"
 #include "lib/error_wrap.h"
@@ -172,8 +173,6 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 void fstests_job_durations(struct fstests_job *j)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
-	char **ids;
-	size_t count;
 
 	test_groups_read(j->run.tree, &j->run.groups, NULL);
 	j->run.durations = durations_new();
@@ -183,22 +182,8 @@ void fstests_job_durations(struct fstests_job *j)
 
 		durations_add(j->run.durations, d.section, d.name, d.seconds);
 	}
-	if (!first || !j->run.durations || run_folder_list(&ids, &count, NULL) < 0)
-		return;
-	for (int same = 1; same >= 0; same--)
-		for (size_t i = count; i-- > 0;) {
-			_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
-			_cleanup_(results_clear) struct results results = { 0 };
-			_cleanup_error_ struct error *ignored = NULL;
-
-			if ((strstr(ids[i], first) != NULL) == same &&
-			    run_folder_open(ids[i], &folder, &ignored) == 0 &&
-			    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
-				durations_add_results(j->run.durations, &results);
-		}
-	for (size_t i = 0; i < count; i++)
-		free(ids[i]);
-	free(ids);
+	if (first && j->run.durations)
+		durations_add_runs(j->run.durations, first, NULL);
 }
 
 /* Called before this run's directory is made, so that "last" is the previous run. */

@@ -9,8 +9,6 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/tree.h"
 
-#define LIST_MOST (64u << 20)
-
 static const char *const names[TEST_STATUSES] = {
 	[TEST_PASS] = "pass",		[TEST_FAIL] = "fail",	[TEST_NOTRUN] = "notrun",
 	[TEST_EXPUNGED] = "expunged",	[TEST_CRASH] = "crash", [TEST_TIMEOUT] = "timeout",
@@ -133,7 +131,7 @@ json_t *result_to_json(const struct test_result *result)
 	return object;
 }
 
-static bool status_parse(const char *text, enum test_status *status)
+bool test_status_parse(const char *text, enum test_status *status)
 {
 	for (size_t i = 0; text && i < TEST_STATUSES; i++) {
 		if (strcmp(text, names[i]) != 0)
@@ -144,7 +142,7 @@ static bool status_parse(const char *text, enum test_status *status)
 	return false;
 }
 
-static int results_add_line(struct results *r, const char *line, size_t length, struct error **err)
+int results_read_line(struct results *r, const char *line, size_t length, struct error **err)
 {
 	json_t *object = json_loadb(line, length, 0, NULL);
 	struct test_result result = { .section = "" };
@@ -164,7 +162,7 @@ static int results_add_line(struct results *r, const char *line, size_t length, 
 	result.task = json_string_value(json_object_get(object, "task"));
 	result.image = json_string_value(json_object_get(object, "image"));
 	if (result.name &&
-	    status_parse(json_string_value(json_object_get(object, "status")), &result.status))
+	    test_status_parse(json_string_value(json_object_get(object, "status")), &result.status))
 		status = results_add(r, &result, err);
 	json_decref(object);
 	return status;
@@ -176,14 +174,14 @@ int results_read(int folder, const char *name, struct results *r, struct error *
 	size_t size;
 
 	*r = (struct results){ 0 };
-	text = tree_read(folder, name, LIST_MOST, &size, err);
+	text = tree_read(folder, name, RESULTS_MOST, &size, err);
 	if (!text)
 		return -1;
 	for (const char *line = text, *end; *line; line = end + 1) {
 		end = strchr(line, '\n');
 		if (!end)
 			break;
-		if (results_add_line(r, line, (size_t)(end - line), err) < 0) {
+		if (results_read_line(r, line, (size_t)(end - line), err) < 0) {
 			results_clear(r);
 			return -1;
 		}

@@ -39,7 +39,11 @@ struct results {
 	struct test_index index;
 };
 
+/* Bytes that a list may have. */
+#define RESULTS_MOST (64u << 20)
+
 const char *test_status_name(enum test_status status); /* "pass", … */
+bool test_status_parse(const char *text, enum test_status *status);
 
 /* Appends a copy of RESULT. */
 int results_add(struct results *r, const struct test_result *result, struct error **err);
@@ -54,6 +58,9 @@ json_t *result_to_json(const struct test_result *result);
 
 /* Reads a run's list. Ignores a truncated last line. */
 int results_read(int folder, const char *name, struct results *r, struct error **err);
+
+/* Adds what one line of a list says, which is nothing if it is damaged. */
+int results_read_line(struct results *r, const char *line, size_t length, struct error **err);
 
 /* Rewrites the list atomically. */
 int results_write(int folder, const char *name, const struct results *r, struct error **err);
