@@ -278,6 +278,7 @@ static int command_fstests(const struct parsed_line *line)
 		.options = { .tests = quick, .test_count = 2 },
 		.rootfs = ROOTFS_NONE,
 		.root = ROOT_NONE,
+		.first = RUN_FOLDER_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};
 	_cleanup_error_ struct error *err = NULL;

@@ -18,7 +18,7 @@ void fstests_job_clear(struct fstests_job *j)
 	run_folder_close(&j->run.folder);
 	fstests_run_clear(&j->run);
 	results_clear(&j->baseline);
-	free(j->baseline_id);
+	run_folder_close(&j->first);
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
@@ -189,17 +189,14 @@ void fstests_job_durations(struct fstests_job *j)
 /* Called before this run's directory is made, so that "last" is the previous run. */
 int fstests_job_baseline(struct fstests_job *j, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
-
 	if (!j->options.baseline)
 		return 0;
-	if (run_folder_open(j->options.baseline, &folder, err) < 0 ||
-	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0) {
+	if (run_folder_open(j->options.baseline, &j->first, err) < 0 ||
+	    results_read(j->first.fd, RUN_TESTS, &j->baseline, err) < 0) {
 		if (*err)
 			(*err)->code = ERR_INPUT;
 		return error_wrap(err, "--baseline");
 	}
-	j->baseline_id = STEAL_PTR(folder.id);
 	return 0;
 }
 

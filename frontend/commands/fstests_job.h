@@ -26,8 +26,8 @@ struct fstests_job {
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_share shares[VM_SHARES_MAX];
 	char *device_paths[DEVICES_MAX], *results_share;
+	struct run_folder first; /* --baseline */
 	struct results baseline;
-	char *baseline_id;
 	struct lackings lackings; /* --install-missing */
 	struct cluster_request cluster;
 	struct submission_kept kept;	  /* with --resume */

@@ -99,7 +99,8 @@ const struct option_row fstests_rows[] = {
 	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system",
 	  .once = true },
 	{ "--baseline", "RUN", OPTION_BASELINE,
-	  "compare with that run: what newly fails or passes, what still fails" },
+	  "compare with that run, and with all that ran before it: what newly fails or passes, and "
+	  "which failures are regressions or known flakes" },
 	JSON_ROW("JSON events, one per line, and finally the result"),
 	{ "--quiet", NULL, OPTION_QUIET, "print only the summary" },
 	{ NULL },

@@ -11,6 +11,7 @@
 #include "frontend/commands/runs_list.h"
 #include "frontend/commands/runs_merge.h"
 #include "frontend/commands/vm_line.h"
+#include "frontend/fstests/comparison.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
 
@@ -38,7 +39,7 @@ static const struct option_row runs_rows[] = {
 	  "show each test of a run that did not pass, and where the logs are" },
 	{ "compare", "RUN RUN", VERB_COMPARE,
 	  "show what fails only in the second run, what fails only in the first, and what fails in "
-	  "both" },
+	  "both; tell regressions from known flakes by all that ran before" },
 	{ "durations", "[RUN…]", VERB_DURATIONS,
 	  "print how long each test took, for rootlet fstests --durations: in these runs, of which "
 	  "the first counts most, or in all, the newest first" },
@@ -171,20 +172,20 @@ static int runs_compare(const struct runs *r, char **words, struct error **err)
 	_cleanup_(run_folder_close) struct run_folder after_run = RUN_FOLDER_NONE;
 	_cleanup_(results_clear) struct results before = { 0 };
 	_cleanup_(results_clear) struct results after = { 0 };
-	size_t broken;
+	_cleanup_(comparison_clear) struct comparison comparison = { 0 };
+	struct comparison_request request = { .first = &before_run, .before = &before };
 
 	if (read_run(words[0], &before_run, &before, err) < 0 ||
 	    read_run(words[1], &after_run, &after, err) < 0)
 		return -1;
-	if (r->json) {
-		json_t *object = comparison_to_json(&before, &after);
-
-		broken = json_array_size(json_object_get(object, "newly_fails"));
-		document_print(object);
-	} else {
-		broken = comparison_print(stdout, &before, &after);
-	}
-	return broken ? EXIT_FAILED : EXIT_OK;
+	request.second = after_run.id;
+	if (comparison_make(&request, &after, &comparison, err) < 0)
+		return -1;
+	if (r->json)
+		document_print(comparison_to_json(&comparison));
+	else
+		comparison_print(stdout, &comparison);
+	return comparison_is_worse(&comparison) ? EXIT_FAILED : EXIT_OK;
 }
 
 static int runs_print_durations(const struct runs *r, char **words, struct error **err)
@@ -335,7 +336,8 @@ const struct command runs_command = {
 		 "that "
 		 "list shows, a directory made by rootlet fstests --results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
-		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
+		    "a regression, or something newly fails; merge: as rootlet fstests; 2 wrong "
+		    "command line; "
 		    "6 merge: a run is in progress; prune: a run stays because it is in progress.",
 	.rows = runs_rows,
 	.run = command_runs,

@@ -521,3 +521,23 @@ enum index_result index_file_read(const char *path, const char *copied, int runs
 		run_index_clear(out);
 	return result;
 }
+
+int run_index_add(struct run_index *index, const char *name, struct error **err)
+{
+	struct index_file f = { .index = index, .outcomes = true, .err = err };
+	struct indexed_run run = { 0 };
+	bool good = true;
+	int result = -1;
+
+	for (size_t i = 0; i < index->test_count; i++)
+		good = good && test_index_add(&f.by_name, index->tests, indexed_test_key_at, i);
+	if (good)
+		result = indexed_run_read(name, find_or_add_test, &f, &run, err);
+	if (result == 0 && index_add_run(&f, &run) != INDEX_GOOD)
+		result = -1;
+	if (result > 0)
+		error_set(err, ERR_MISSING, "run %s does not exist; see: rootlet runs list", name);
+	indexed_run_clear(&run);
+	index_file_close(&f);
+	return result == 0 ? 0 : error_no_memory(err);
+}

@@ -17,6 +17,9 @@ struct run_index {
 
 void run_index_clear(struct run_index *index);
 
+/* Adds the run NAME, as run_folder_open() takes it, with its outcomes, as the last one. */
+int run_index_add(struct run_index *index, const char *name, struct error **err);
+
 enum index_result {
 	INDEX_GOOD,
 	INDEX_DAMAGED,	/* make it again */

@@ -1,4 +1,4 @@
-/* Summaries of a run, for people and for programs, and comparisons of two runs. */
+/* Summaries of a run, for people and for programs. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -189,74 +189,5 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				    json_real(run->first_test - run->commanded));
 	summary_add_results(object, &run->results);
 	json_object_set_new(object, "kernel", kernel);
-	return object;
-}
-
-/* --- two runs ------------------------------------------------------------------------------- */
-
-enum change { CHANGE_NONE, CHANGE_BROKEN, CHANGE_FIXED, CHANGE_STILL, CHANGES };
-
-static const struct {
-	const char *text, *key;
-} changes[CHANGES] = {
-	[CHANGE_BROKEN] = { "newly fails", "newly_fails" },
-	[CHANGE_FIXED] = { "newly passes", "newly_passes" },
-	[CHANGE_STILL] = { "still fails", "still_fails" },
-};
-
-static enum change change_of(const struct test_result *before, const struct test_result *after)
-{
-	bool was = before && is_bad(before->status);
-
-	if (is_bad(after->status))
-		return was ? CHANGE_STILL : CHANGE_BROKEN;
-	return was && after->status == TEST_PASS ? CHANGE_FIXED : CHANGE_NONE;
-}
-
-static size_t print_changes(FILE *out, const struct results *before, const struct results *after,
-			    enum change wanted)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < after->count; i++) {
-		const struct test_result *now = &after->list[i];
-		const struct test_result *then = results_find(before, now->section, now->name);
-
-		if (change_of(then, now) != wanted)
-			continue;
-		fprintf(out, "%s: ", changes[wanted].text);
-		summary_print_name(out, now);
-		fprintf(out, " (%s before, %s now)\n",
-			then ? test_status_name(then->status) : "absent",
-			test_status_name(now->status));
-		count++;
-	}
-	return count;
-}
-
-size_t comparison_print(FILE *out, const struct results *before, const struct results *after)
-{
-	size_t broken = print_changes(out, before, after, CHANGE_BROKEN);
-	size_t fixed = print_changes(out, before, after, CHANGE_FIXED);
-	size_t still = print_changes(out, before, after, CHANGE_STILL);
-
-	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail\n", broken, fixed, still);
-	return broken;
-}
-
-json_t *comparison_to_json(const struct results *before, const struct results *after)
-{
-	json_t *object = json_object();
-
-	for (enum change c = CHANGE_BROKEN; c < CHANGES; c++)
-		json_object_set_new(object, changes[c].key, json_array());
-	for (size_t i = 0; i < after->count; i++) {
-		const struct test_result *now = &after->list[i];
-		enum change change = change_of(results_find(before, now->section, now->name), now);
-
-		if (change != CHANGE_NONE)
-			json_array_append_new(json_object_get(object, changes[change].key),
-					      result_to_json(now));
-	}
 	return object;
 }

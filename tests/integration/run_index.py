@@ -1,12 +1,15 @@
 """The index of all runs: whatever happens to it, rootlet runs list and flaky say what the run directories
 hold. Needs no helper and no guest."""
+import math
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
+from fractions import Fraction
 
 from support import tap
 from support.pace import patient
@@ -120,6 +123,74 @@ def bad_runs():
         shutil.rmtree(home.state(f"runs/{name}"))
     for name in ("11-ext4", "12-ext4"):
         os.unlink(home.state(f"runs/{name}"))
+
+
+def fisher(before, after):
+    """Fisher's exact test, one-sided, by exact sums: the value, and the least that it could be."""
+    (a, m), (x, n) = before, after
+    tail = [Fraction(math.comb(n, k) * math.comb(m, a + x - k), math.comb(m + n, a + x))
+            for k in range(min(n, a + x) + 1) if a + x - k <= m]
+    first = min(n, a + x) + 1 - len(tail)
+    return sum(tail[x - first:]), tail[-1]
+
+
+def compared():
+    """Regressions and known flakes."""
+    shutil.rmtree(home.state("runs"))
+    names = [f"generic/{number:03}" for number in range(1, 100)]
+    for number in range(30):
+        write_run(home, f"{number:02}-ext4", {
+            **dict.fromkeys(names, "pass"), "generic/002": "fail" if number % 8 == 0 else "pass",
+            "generic/003": "fail", "generic/006": "fail" if number < 15 else "pass",
+            "generic/007": "fail" if number == 29 else "pass",
+            "generic/008": "fail" if number == 3 else "pass"},
+            image=KERNELS[number // 15], kernel=f"6.{number // 15}", began=number)
+    later = {"image": "c" * 64, "kernel": "6.2"}
+    write_run(home, "40-ext4", dict.fromkeys(names, "fail"), began=40, **later)
+    write_run(home, "41-xfs", dict.fromkeys(names, "fail"), began=1, fstype="xfs")
+    results = [result(name) for name in names[7:]] + \
+        [result("generic/001", "fail")] * 3 + \
+        [result("generic/002", "fail"), result("generic/003", "fail"), result("generic/004", "crash"),
+         result("generic/005", "notrun"), result("generic/006", "fail"), result("generic/007"),
+         result("generic/200", "fail")]
+    write_run(home, "50-ext4", results, began=50, **later)
+    value, wrong = document("runs-compare", outcome := home.run("runs", "compare", "29-ext4", "50-ext4",
+                                                                "--json"))
+    kinds = {kind: [one["name"] for one in value[kind]] for kind in
+             ("regressions", "newly_fails", "known_flakes", "newly_passes", "still_fails")}
+    tap.report(outcome.status == 1 and not wrong and kinds == {
+        "regressions": ["generic/001"], "known_flakes": ["generic/002"], "still_fails": ["generic/003"],
+        "newly_fails": ["generic/004", "generic/006", "generic/200"], "newly_passes": ["generic/007"]},
+        "runs compare tells regressions, flakes and new failures", kinds, *wrong)
+    # 007 and 008 could have been significant, too. What failed often, or is new, could not.
+    cases = {"generic/001": ((0, 30), (3, 3)), "generic/002": ((4, 30), (1, 1)),
+             "generic/003": ((30, 30), (1, 1)), "generic/004": ((0, 30), (1, 1)),
+             "generic/006": ((15, 30), (1, 1)), "generic/200": ((0, 0), (1, 1))}
+    passed = [fisher((1, 30), (0, 1))] * 2
+    rates = {one["name"]: one for one in value["rates"]}
+    exact = {name: fisher(*case) for name, case in cases.items()}
+    family = sorted(p for p, least in [*exact.values(), *passed] if least <= Fraction(5, 100))
+    good = value["earlier_runs"] == 30 and len(rates) == len(cases)
+    for name, (p, least) in exact.items():
+        q = min([min(1, p2 * len(family) / (family.index(p2) + 1)) for p2 in family if p2 >= p]) \
+            if least <= Fraction(5, 100) else 1
+        good = good and abs(rates[name]["p"] - p) < 1e-9 and abs(rates[name]["q"] - q) < 1e-9 and \
+            (rates[name]["before"]["failed"], rates[name]["before"]["ran"]) == cases[name][0]
+    tap.report(good, "their rates, p and q are those of exact sums", value["rates"], family)
+    outcome = home.run("runs", "compare", "29-ext4", "50-ext4")
+    tap.report(re.search(r"^regression: generic/001 \(pass before, fail now; failed 0 of 30 times before, "
+                         r"3 of 3 now, q = 0.00073\)$", outcome.out, re.M) and
+               "3 newly fail, 1 newly pass, 1 still fail, 1 regression, 1 known flake\n" in outcome.out and
+               "Fisher's exact test against 30 earlier runs, with a false-discovery rate of 5 % over 100 "
+               "tests" in outcome.out, "and runs compare says so", outcome)
+    write_run(home, "51-ext4", {**dict.fromkeys(names, "pass"), "generic/002": "fail"}, began=51, **later)
+    outcome = home.run("runs", "compare", "29-ext4", "51-ext4")
+    tap.report(outcome.status == 0 and "known flake: generic/002" in outcome.out,
+               "a known flake is no new failure", outcome)
+    copied = write_run(home, "copied", dict.fromkeys(names, "pass"), at="elsewhere", began=29)
+    outcome = home.run("runs", "compare", copied, "51-ext4")
+    tap.report(outcome.status == 0 and "failed 4 of 31 times before" in outcome.out,
+               "a run that was copied here counts, too", outcome)
 
 
 def behind_its_back():
@@ -279,6 +350,6 @@ def many():
     tap.report("8 of the tests failed in 1000 runs; 0 of them" in outcome.out, "it has counted all", outcome)
 
 
-for part in (counted, bad_runs, behind_its_back, damage, killed, no_room, many):
+for part in (counted, bad_runs, behind_its_back, damage, compared, killed, no_room, many):
     part()
 tap.done()
