@@ -19,6 +19,7 @@ void fstests_job_clear(struct fstests_job *j)
 	fstests_run_clear(&j->run);
 	results_clear(&j->baseline);
 	run_folder_close(&j->first);
+	comparison_clear(&j->comparison);
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);

@@ -15,6 +15,11 @@ static const char *const names[TEST_STATUSES] = {
 	[TEST_UNREACHED] = "unreached",
 };
 
+static const char *const excuses[EXCUSES] = {
+	[EXCUSE_RETRIED] = "retried",
+	[EXCUSE_QUARANTINED] = "quarantined",
+};
+
 const char *test_status_name(enum test_status status)
 {
 	return names[status];
@@ -59,7 +64,9 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		.task = result->task ? strdup(result->task) : NULL,
 		.image = result->image ? strdup(result->image) : NULL,
 		.guest = result->guest,
+		.excuse = result->excuse,
 	};
+	size_t first;
 
 	if (larger)
 		r->list = larger;
@@ -74,7 +81,8 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		result_clear(&copy);
 		return error_no_memory(err);
 	}
-	r->count++;
+	first = test_index_find(&r->index, r->list, result_key_at, copy.section, copy.name);
+	r->list[r->count++].repetition = ++r->list[first].times;
 	return 0;
 }
 
@@ -109,6 +117,15 @@ static json_t *text_to_json(const char *text)
 	return json_string(copy);
 }
 
+size_t results_unexcused(const struct results *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		count += r->list[i].status == TEST_FAIL && r->list[i].excuse == EXCUSE_NONE;
+	return count;
+}
+
 json_t *result_to_json(const struct test_result *result)
 {
 	json_t *object = json_object();
@@ -122,6 +139,10 @@ json_t *result_to_json(const struct test_result *result)
 		json_object_set_new(object, "reason", text_to_json(result->reason));
 	if (result->detail)
 		json_object_set_new(object, "detail", text_to_json(result->detail));
+	if (result->repetition > 1)
+		json_object_set_new(object, "repetition", json_integer(result->repetition));
+	if (result->excuse)
+		json_object_set_new(object, "excuse", json_string(excuses[result->excuse]));
 	if (result->guest)
 		json_object_set_new(object, "guest", json_integer(result->guest));
 	if (result->task)
@@ -142,6 +163,14 @@ bool test_status_parse(const char *text, enum test_status *status)
 	return false;
 }
 
+static enum test_excuse excuse_parse(const char *text)
+{
+	for (size_t i = EXCUSE_NONE + 1; text && i < EXCUSES; i++)
+		if (strcmp(text, excuses[i]) == 0)
+			return (enum test_excuse)i;
+	return EXCUSE_NONE;
+}
+
 int results_read_line(struct results *r, const char *line, size_t length, struct error **err)
 {
 	json_t *object = json_loadb(line, length, 0, NULL);
@@ -159,6 +188,7 @@ int results_read_line(struct results *r, const char *line, size_t length, struct
 	result.reason = json_string_value(json_object_get(object, "reason"));
 	result.detail = json_string_value(json_object_get(object, "detail"));
 	result.guest = (unsigned int)json_integer_value(json_object_get(object, "guest"));
+	result.excuse = excuse_parse(json_string_value(json_object_get(object, "excuse")));
 	result.task = json_string_value(json_object_get(object, "task"));
 	result.image = json_string_value(json_object_get(object, "image"));
 	if (result.name &&

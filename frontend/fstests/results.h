@@ -20,11 +20,23 @@ enum test_status {
 	TEST_STATUSES,
 };
 
+/* Why a failure does not fail the run. */
+enum test_excuse {
+	EXCUSE_NONE,
+	EXCUSE_RETRIED,	    /* the test passed when it ran again: --retry-failed */
+	EXCUSE_QUARANTINED, /* it is a known flake: --quarantine */
+	EXCUSES,
+};
+
 struct test_result {
 	const char *section; /* "" if none */
 	const char *name;
 	enum test_status status;
 	unsigned int guest; /* from 1; 0 if the run had only one */
+	enum test_excuse excuse;
+	/* Set by results_add(): which result of this test this is, from 1; of the first one, also
+	 * how many there are. */
+	unsigned int repetition, times;
 	double seconds;
 	const char *reason; /* one line; may be NULL */
 	const char *detail; /* the first lines of the diff or trace; may be NULL */
@@ -52,6 +64,9 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 const struct test_result *results_find(const struct results *r, const char *section,
 				       const char *name);
 size_t results_count(const struct results *r, enum test_status status);
+
+/* How many results are failures without an excuse. */
+size_t results_unexcused(const struct results *r);
 
 /* A result as printed by --json and saved in the run's directory; returns a new reference. */
 json_t *result_to_json(const struct test_result *result);

@@ -9,7 +9,8 @@
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
  *
- * With several guests: check-N.out, console-N.log and results/guest-N/ for each.
+ * With several guests, or if tests run more than once: check-N.out, console-N.log and
+ * results/guest-N/ for each.
  *
  * A run holds a lock on its directory, which distinguishes an active run from one that was cut off.
  */

@@ -16,8 +16,8 @@
 #define LOCK_SECONDS 10
 #define LOCK_POLL_MS 20
 
-/* One process at a time uses the file, so that a damaged one can be removed. Not forever: whoever
- * has the lock may be stopped. */
+/* One process at a time uses the file, so that a damaged one can be removed. Not forever: the
+ * process that has the lock may be stopped. */
 static bool index_lock(int runs)
 {
 	int64_t until = clock_seconds() + LOCK_SECONDS;

@@ -106,3 +106,18 @@ int tally_runs(const struct run_index *index, const struct tally_filter *filter,
 	}
 	return 0;
 }
+
+struct trials *results_trials(const struct results *results)
+{
+	struct trials *list = calloc(results->count + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < results->count; i++) {
+		const struct test_result *r = &results->list[i];
+		struct trials *t =
+			&list[results_find(results, r->section, r->name) - results->list];
+
+		t->total += outcome_tried(r->status);
+		t->failed += outcome_failed(r->status);
+	}
+	return list;
+}

@@ -32,6 +32,10 @@ int tally_runs(const struct run_index *index, const struct tally_filter *filter,
 	       struct run_tally *out, struct error **err);
 void run_tally_clear(struct run_tally *tally);
 
+/* How often each test of one run was tried: at the position of its first result. NULL if out of
+ * memory; the caller frees it. */
+struct trials *results_trials(const struct results *results);
+
 /* Whether a test with this result was tried, and whether it failed. */
 bool outcome_tried(enum test_status status);
 bool outcome_failed(enum test_status status);
