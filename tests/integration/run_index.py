@@ -13,7 +13,7 @@ import time
 from fractions import Fraction
 
 from support import sanitizers, tap
-from support.runs import RUNS, hold, result, write_run
+from support.kept_runs import RUNS, hold, result, write_run
 from support.schemas import document
 from support.world import AS_ROOT, BUILD, MOUNTED_BY_TEST, Home
 

@@ -12,7 +12,7 @@ import time
 
 from support import sums, tap, vng
 from support.pace import patient
-from support.runs import write_run
+from support.kept_runs import write_run
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
