@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "frontend/archive/source.h"
-#include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
+#include "frontend/fstests/run_directory.h"
 #include "frontend/rootfs/profile_places.h"
 #include "frontend/rootfs/store.h"
-
-#define STATE_DEFAULT "/.local/state"
 
 static void offer(const char *word, const char *text)
 {
@@ -43,16 +42,14 @@ static void offer_rootfs(void)
 
 static void offer_runs(void)
 {
-	const char *state = getenv("XDG_STATE_HOME");
-	_cleanup_free_ char *home = paths_home(NULL), *path = NULL;
-	bool own = state && *state == '/';
+	_cleanup_(words_freep) char **ids = NULL;
+	size_t count;
 
-	if (!home ||
-	    asprintf(&path, "%s%s/rootlet/runs", own ? state : home, own ? "" : STATE_DEFAULT) < 0)
-		path = NULL;
 	offer("last", "the newest run");
-	if (path)
-		offer_folders(path);
+	if (run_folder_list(&ids, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		offer(ids[i], NULL);
 }
 
 static void offer_profiles(void)

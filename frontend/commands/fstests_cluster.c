@@ -107,8 +107,9 @@ static int cluster_add(struct cluster_words *w, const char *name, const char *va
 /* Options that are about this command or about the merged run. */
 static bool is_kept_here(const char *name)
 {
-	static const char *const here[] = { "--results", "--junit",	   "--baseline",
-					    "--color",	 "--auto-upgrade", "--max-age" };
+	static const char *const here[] = { "--results",    "--junit", "--baseline",
+					    "--quarantine", "--color", "--auto-upgrade",
+					    "--max-age" };
 
 	for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++)
 		if (strcmp(name, here[i]) == 0)

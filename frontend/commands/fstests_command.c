@@ -7,6 +7,7 @@
 #include "frontend/commands/cluster_line.h"
 #include "frontend/commands/commands.h"
 #include "frontend/commands/fstests_cluster.h"
+#include "frontend/commands/fstests_excuses.h"
 #include "frontend/commands/fstests_line.h"
 #include "frontend/commands/fstests_missing.h"
 #include "frontend/commands/fstests_record.h"
@@ -119,12 +120,17 @@ static int fstests_run_opened(struct fstests_job *j, json_t *record)
 	_cleanup_error_ struct error *late = NULL;
 	int status =
 		j->cluster.engine ? run_on_cluster(j, record, &err) : run_here(j, record, &err);
+	int excused;
 
 	if (status < 0)
 		status =
 			err && err->code == ERR_INTERRUPTED ? FSTESTS_INTERRUPTED : FSTESTS_NOT_RUN;
-	if (fstests_finish(j, record, status, err, &late) < 0)
+	excused = fstests_excuse(j, status, &late);
+	if (fstests_finish(j, record, excused < 0 ? status : excused, err, &late) < 0 ||
+	    excused < 0)
 		status = fstests_report(j, true, late);
+	else
+		status = excused;
 	json_decref(record);
 	if (err)
 		report_error("fstests", err);
@@ -278,6 +284,7 @@ static int command_fstests(const struct parsed_line *line)
 		.options = { .tests = quick, .test_count = 2 },
 		.rootfs = ROOTFS_NONE,
 		.root = ROOT_NONE,
+		.first = RUN_FOLDER_NONE,
 		.run = { .folder = RUN_FOLDER_NONE },
 	};
 	_cleanup_error_ struct error *err = NULL;

@@ -6,6 +6,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/config.h"
+#include "frontend/fstests/run_durations.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/vm/kvm.h"
 #include "lib/error_wrap.h"
@@ -17,7 +18,8 @@ void fstests_job_clear(struct fstests_job *j)
 	run_folder_close(&j->run.folder);
 	fstests_run_clear(&j->run);
 	results_clear(&j->baseline);
-	free(j->baseline_id);
+	run_folder_close(&j->first);
+	comparison_clear(&j->comparison);
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
@@ -172,8 +174,6 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 void fstests_job_durations(struct fstests_job *j)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
-	char **ids;
-	size_t count;
 
 	test_groups_read(j->run.tree, &j->run.groups, NULL);
 	j->run.durations = durations_new();
@@ -183,38 +183,21 @@ void fstests_job_durations(struct fstests_job *j)
 
 		durations_add(j->run.durations, d.section, d.name, d.seconds);
 	}
-	if (!first || !j->run.durations || run_folder_list(&ids, &count, NULL) < 0)
-		return;
-	for (int same = 1; same >= 0; same--)
-		for (size_t i = count; i-- > 0;) {
-			_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
-			_cleanup_(results_clear) struct results results = { 0 };
-			_cleanup_error_ struct error *ignored = NULL;
-
-			if ((strstr(ids[i], first) != NULL) == same &&
-			    run_folder_open(ids[i], &folder, &ignored) == 0 &&
-			    results_read(folder.fd, RUN_TESTS, &results, NULL) == 0)
-				durations_add_results(j->run.durations, &results);
-		}
-	for (size_t i = 0; i < count; i++)
-		free(ids[i]);
-	free(ids);
+	if (first && j->run.durations)
+		durations_add_runs(j->run.durations, first, NULL);
 }
 
 /* Called before this run's directory is made, so that "last" is the previous run. */
 int fstests_job_baseline(struct fstests_job *j, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
-
 	if (!j->options.baseline)
 		return 0;
-	if (run_folder_open(j->options.baseline, &folder, err) < 0 ||
-	    results_read(folder.fd, RUN_TESTS, &j->baseline, err) < 0) {
+	if (run_folder_open(j->options.baseline, &j->first, err) < 0 ||
+	    results_read(j->first.fd, RUN_TESTS, &j->baseline, err) < 0) {
 		if (*err)
 			(*err)->code = ERR_INPUT;
 		return error_wrap(err, "--baseline");
 	}
-	j->baseline_id = STEAL_PTR(folder.id);
 	return 0;
 }
 

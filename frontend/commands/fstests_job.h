@@ -3,6 +3,7 @@
 
 #include "frontend/cluster/submission.h"
 #include "frontend/fstests/check_words.h"
+#include "frontend/fstests/comparison.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/fstests_source.h"
 #include "frontend/fstests/not_run.h"
@@ -26,9 +27,10 @@ struct fstests_job {
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_share shares[VM_SHARES_MAX];
 	char *device_paths[DEVICES_MAX], *results_share;
+	struct run_folder first; /* --baseline */
 	struct results baseline;
-	char *baseline_id;
-	struct lackings lackings; /* --install-missing */
+	struct comparison comparison; /* with the baseline, or with all earlier runs */
+	struct lackings lackings;     /* --install-missing */
 	struct cluster_request cluster;
 	struct submission_kept kept;	  /* with --resume */
 	char *cluster_directory, *shared; /* path of the run in it */

@@ -5,6 +5,7 @@
 #include "frontend/fstests/check_words.h"
 #include "frontend/rootfs/store.h"
 
+#define REPEAT_MOST 100000
 #define SECONDS_MOST (30ul * 24 * 3600)
 
 const struct option_row fstests_rows[] = {
@@ -91,6 +92,15 @@ const struct option_row fstests_rows[] = {
 	  "continue a run on Slurm that was interrupted, or whose rootlet exited", .once = true },
 	{ "--stop-on-crash", NULL, OPTION_STOP_ON_CRASH,
 	  "boot no new VM after a crash or a test that did not end", .apart = true },
+	{ "--repeat", "N", OPTION_REPEAT, "run each test N times", .fallback = "1", .once = true },
+	{ "--until-failure", NULL, OPTION_UNTIL_FAILURE,
+	  "repeat the tests until one fails, at most as often as --repeat says", .once = true },
+	{ "--retry-failed", "N", OPTION_RETRY_FAILED,
+	  "run a test that failed again, at most N times, until it passes; then it does not fail "
+	  "the run" },
+	{ "--quarantine", NULL, OPTION_QUARANTINE,
+	  "do not let known flakes fail the run: tests that failed and passed earlier with one "
+	  "and the same kernel, and fail no more often now" },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
@@ -99,7 +109,8 @@ const struct option_row fstests_rows[] = {
 	{ "--junit", "FILE", OPTION_JUNIT, "also write the results as JUnit XML, for a CI system",
 	  .once = true },
 	{ "--baseline", "RUN", OPTION_BASELINE,
-	  "compare with that run: what newly fails or passes, what still fails" },
+	  "compare with that run, and with all that ran before it: what newly fails or passes, and "
+	  "which failures are regressions or known flakes" },
 	JSON_ROW("JSON events, one per line, and finally the result"),
 	{ "--quiet", NULL, OPTION_QUIET, "print only the summary" },
 	{ NULL },
@@ -166,6 +177,8 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
+	o->until_failure = line_has(line, OPTION_UNTIL_FAILURE);
+	o->quarantine = line_has(line, OPTION_QUARANTINE);
 	o->json = line_has(line, OPTION_JSON);
 	o->quiet = line_has(line, OPTION_QUIET);
 }
@@ -180,6 +193,24 @@ static int read_numbers(struct fstests_options *o, const struct parsed_line *lin
 		return -1;
 	return parse_disk_size("--device-size", line_value(line, OPTION_DEVICE_SIZE),
 			       &o->device_size, err);
+}
+
+/* Where it makes no sense, the file's default is ignored. */
+static int read_repetitions(struct fstests_options *o, const struct parsed_line *line,
+			    struct error **err)
+{
+	bool elsewhere = line_has(line, OPTION_SHARD) || line_has(line, OPTION_CLUSTER);
+
+	unsigned int times = 1;
+
+	if (line_number(line, OPTION_REPEAT, REPEAT_MOST, &times, err) < 0 ||
+	    line_number(line, OPTION_RETRY_FAILED, REPEAT_MOST, &o->retry_failed, err) < 0)
+		return -1;
+	o->again = o->until_failure && !line_sets(line, OPTION_REPEAT) ? AGAIN_FOREVER : times - 1;
+	if (line_is_default(line, OPTION_RETRY_FAILED) &&
+	    (elsewhere || o->again || check_words_orders(o->tests, o->test_count)))
+		o->retry_failed = 0;
+	return 0;
 }
 
 int fstests_read_line(struct fstests_options *o, const struct parsed_line *line, struct error **err)
@@ -204,6 +235,35 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 		o->tests = line->operands;
 		o->test_count = (size_t)line->operand_count;
 	}
+	return read_repetitions(o, line, err);
+}
+
+static const char *repeating_option(const struct fstests_options *o)
+{
+	return o->until_failure	 ? "--until-failure"
+	       : o->again	 ? "--repeat"
+	       : o->retry_failed ? "--retry-failed"
+				 : NULL;
+}
+
+static int check_repetitions(const struct fstests_options *o, const char *order, bool elsewhere,
+			     struct error **err)
+{
+	const char *option = repeating_option(o);
+
+	if (option && order)
+		return error_set(err, ERR_INPUT,
+				 "%s does not go with %s, which runs tests in an order of its own",
+				 order, option);
+	if (option && elsewhere)
+		return error_set(err, ERR_INPUT,
+				 "%s does not go with --shard or --cluster, where each test has "
+				 "one result",
+				 option);
+	if (o->again && o->retry_failed)
+		return error_set(err, ERR_INPUT, "--retry-failed does not go with %s", option);
+	if (o->again && o->install_missing)
+		return error_set(err, ERR_INPUT, "--install-missing does not go with %s", option);
 	return 0;
 }
 
@@ -240,6 +300,8 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 				 cluster	? "--cluster"
 				 : shard->parts ? "--shard"
 						: "--jobs");
+	if (check_repetitions(o, order, cluster || shard->parts, err) < 0)
+		return -1;
 	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
 }
 
@@ -253,6 +315,7 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
 			     : o->install_missing	? "--install-missing"
+			     : repeating_option(o)	? repeating_option(o)
 			     : o->overlays[0]		? "--overlay"
 			     : o->transport == ROOT_DIR ? "--root-transport dir"
 							: order;
@@ -265,8 +328,9 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 /* A resumed run keeps its other options. */
 int fstests_check_resumed(const struct parsed_line *line, struct error **err)
 {
-	static const int allowed[] = { OPTION_RESUME,	OPTION_JSON,	OPTION_QUIET, OPTION_JUNIT,
-				       OPTION_BASELINE, OPTION_TIMEOUT, OPTION_COLOR };
+	static const int allowed[] = { OPTION_RESUME, OPTION_JSON,	OPTION_QUIET,
+				       OPTION_JUNIT,  OPTION_BASELINE,	OPTION_TIMEOUT,
+				       OPTION_COLOR,  OPTION_QUARANTINE };
 	const struct option_row *row;
 	const char *value;
 

@@ -140,11 +140,11 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 
 static void print_baseline(const struct fstests_job *j, json_t *summary)
 {
-	json_object_set_new(summary, "baseline", comparison_to_json(&j->baseline, &j->run.results));
+	json_object_set_new(summary, "baseline", comparison_to_json(&j->comparison));
 	if (j->options.json)
 		return;
-	printf("\nsince run %s:\n", j->baseline_id);
-	comparison_print(stdout, &j->baseline, &j->run.results);
+	printf("\nsince run %s:\n", j->first.id);
+	comparison_print(stdout, &j->comparison);
 }
 
 /* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */

@@ -8,9 +8,12 @@
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_archive.h"
 #include "frontend/commands/runs_durations.h"
+#include "frontend/commands/runs_flaky.h"
+#include "frontend/commands/runs_list.h"
 #include "frontend/commands/runs_merge.h"
 #include "frontend/commands/runs_report.h"
 #include "frontend/commands/vm_line.h"
+#include "frontend/fstests/comparison.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
 
@@ -21,6 +24,7 @@ enum {
 	VERB_SHOW,
 	VERB_COMPARE,
 	VERB_DURATIONS,
+	VERB_FLAKY,
 	VERB_MERGE,
 	VERB_REPORT,
 	VERB_ARCHIVE,
@@ -35,6 +39,9 @@ enum {
 	OPTION_ORIGIN,
 	OPTION_BUILD_ID,
 	OPTION_OUTPUT,
+	OPTION_ONLY_FSTYPE,
+	OPTION_ONLY_CONFIGURATION,
+	OPTION_ONLY_KERNEL,
 };
 
 static const struct option_row runs_rows[] = {
@@ -43,10 +50,13 @@ static const struct option_row runs_rows[] = {
 	  "show each test of a run that did not pass, and where the logs are" },
 	{ "compare", "RUN RUN", VERB_COMPARE,
 	  "show what fails only in the second run, what fails only in the first, and what fails in "
-	  "both" },
+	  "both; tell regressions from known flakes by all that ran before" },
 	{ "durations", "[RUN…]", VERB_DURATIONS,
 	  "print how long each test took, for rootlet fstests --durations: in these runs, of which "
 	  "the first counts most, or in all, the newest first" },
+	{ "flaky", NULL, VERB_FLAKY,
+	  "show how often each test failed over all runs, with a 95 % interval of its rate, and "
+	  "which tests failed and passed with the same kernel" },
 	{ "merge", "RUN…", VERB_MERGE,
 	  "make one run of the parts that rootlet fstests --shard ran, and show it" },
 	{ "report", "RUN…", VERB_REPORT,
@@ -81,6 +91,13 @@ static const struct option_row runs_rows[] = {
 	  .verb = VERB_REPORT, .once = true },
 	{ "--output", "FILE", OPTION_OUTPUT, "archive: the file to write, not RUN.tar.gz",
 	  .verb = VERB_ARCHIVE, .once = true },
+	{ "--fstype", "TYPE", OPTION_ONLY_FSTYPE, "flaky: only runs on this filesystem",
+	  .verb = VERB_FLAKY },
+	{ "--configuration", "PATTERN", OPTION_ONLY_CONFIGURATION,
+	  "flaky: only tests in these sections of a configuration, such as 4k or 'ext4/*'",
+	  .verb = VERB_FLAKY },
+	{ "--kernel", "PATTERN", OPTION_ONLY_KERNEL,
+	  "flaky: only runs of these kernel versions, such as '6.12*'", .verb = VERB_FLAKY },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -90,6 +107,7 @@ struct runs {
 	unsigned int keep;
 	const char *results, *junit, *output;
 	struct report_options report;
+	struct flaky_request flaky;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -97,11 +115,6 @@ static const char *text_of(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "-";
-}
-
-static int count_of(const json_t *record, const char *status)
-{
-	return (int)json_integer_value(json_object_get(json_object_get(record, "counts"), status));
 }
 
 /* "running" if its directory is locked; "cut off" if it is not locked and has no final status. */
@@ -112,59 +125,10 @@ static const char *state_of(const struct run_folder *run, const json_t *record)
 	return run_folder_busy(run) ? "running" : "cut off";
 }
 
-static void runs_print_row(const struct run_folder *run, const json_t *record)
+static int runs_show_list(const struct runs *r, char **words, struct error **err)
 {
-	printf("%-28s %-11s %-8s %6d %6d %7d  %s\n", run->id, state_of(run, record),
-	       text_of(record, "fstype"), count_of(record, "pass"),
-	       count_of(record, "fail") + count_of(record, "crash") + count_of(record, "timeout"),
-	       count_of(record, "notrun"), text_of(record, "kernel_version"));
-}
-
-static int runs_list_one(const char *id, json_t *all, bool *first)
-{
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
-	_cleanup_error_ struct error *ignored = NULL;
-	json_t *record;
-
-	if (run_folder_open(id, &run, &ignored) < 0)
-		return 0;
-	record = run_folder_read(&run, &ignored);
-	if (!record)
-		return 0;
-	if (all) {
-		json_object_set_new(record, "state", json_string(state_of(&run, record)));
-		json_array_append_new(all, record);
-		return 0;
-	}
-	if (*first)
-		printf("%-28s %-11s %-8s %6s %6s %7s  %s\n", "RUN", "STATE", "FSTYPE", "PASSED",
-		       "FAILED", "NOT RUN", "KERNEL");
-	*first = false;
-	runs_print_row(&run, record);
-	json_decref(record);
-	return 0;
-}
-
-static int runs_list(const struct runs *r, char **words, struct error **err)
-{
-	json_t *all = r->json ? json_array() : NULL;
-	bool first = true;
-	char **ids;
-	size_t count;
-
 	(void)words;
-	if (run_folder_list(&ids, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		runs_list_one(ids[i], all, &first);
-		free(ids[i]);
-	}
-	free(ids);
-	if (r->json)
-		document_print(all);
-	else if (first)
-		puts("no runs yet; see: rootlet fstests --help");
-	return EXIT_OK;
+	return runs_list(r->json, err);
 }
 
 static json_t *results_to_json(const struct results *results)
@@ -243,25 +207,31 @@ static int runs_compare(const struct runs *r, char **words, struct error **err)
 	_cleanup_(run_folder_close) struct run_folder after_run = RUN_FOLDER_NONE;
 	_cleanup_(results_clear) struct results before = { 0 };
 	_cleanup_(results_clear) struct results after = { 0 };
-	size_t broken;
+	_cleanup_(comparison_clear) struct comparison comparison = { 0 };
+	struct comparison_request request = { .first = &before_run, .before = &before };
 
 	if (read_run(words[0], &before_run, &before, err) < 0 ||
 	    read_run(words[1], &after_run, &after, err) < 0)
 		return -1;
-	if (r->json) {
-		json_t *object = comparison_to_json(&before, &after);
-
-		broken = json_array_size(json_object_get(object, "newly_fails"));
-		document_print(object);
-	} else {
-		broken = comparison_print(stdout, &before, &after);
-	}
-	return broken ? EXIT_FAILED : EXIT_OK;
+	request.second = after_run.id;
+	if (comparison_make(&request, &after, &comparison, err) < 0)
+		return -1;
+	if (r->json)
+		document_print(comparison_to_json(&comparison));
+	else
+		comparison_print(stdout, &comparison);
+	return comparison_is_worse(&comparison) ? EXIT_FAILED : EXIT_OK;
 }
 
 static int runs_print_durations(const struct runs *r, char **words, struct error **err)
 {
 	return runs_durations(r->json, words, err);
+}
+
+static int runs_show_flaky(const struct runs *r, char **words, struct error **err)
+{
+	(void)words;
+	return runs_flaky(&r->flaky, err);
 }
 
 static int runs_make_one(const struct runs *r, char **words, struct error **err)
@@ -367,17 +337,20 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	return status;
 }
 
+/* Defaults of the configuration file for options of these names are about what to run. */
+static const char *line_filter(const struct parsed_line *line, int code)
+{
+	return line_is_default(line, code) ? NULL : line_value(line, code);
+}
+
 static int command_runs(const struct parsed_line *line)
 {
 	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
-		[VERB_LIST] = runs_list,
-		[VERB_SHOW] = runs_show,
-		[VERB_COMPARE] = runs_compare,
-		[VERB_DURATIONS] = runs_print_durations,
-		[VERB_MERGE] = runs_make_one,
+		[VERB_LIST] = runs_show_list,	    [VERB_SHOW] = runs_show,
+		[VERB_COMPARE] = runs_compare,	    [VERB_DURATIONS] = runs_print_durations,
+		[VERB_FLAKY] = runs_show_flaky,	    [VERB_MERGE] = runs_make_one,
+		[VERB_REPORT] = runs_write_reports, [VERB_ARCHIVE] = runs_pack,
 		[VERB_PRUNE] = runs_prune,
-		[VERB_REPORT] = runs_write_reports,
-		[VERB_ARCHIVE] = runs_pack,
 	};
 	struct runs runs = {
 		.json = line_has(line, OPTION_JSON),
@@ -392,6 +365,12 @@ static int command_runs(const struct parsed_line *line)
 			    .kcidb = line_has(line, OPTION_KCIDB),
 			    .origin = line_value(line, OPTION_ORIGIN),
 			    .build = line_value(line, OPTION_BUILD_ID) },
+		.flaky = {
+			.fstype = line_filter(line, OPTION_ONLY_FSTYPE),
+			.configuration = line_filter(line, OPTION_ONLY_CONFIGURATION),
+			.kernel = line_filter(line, OPTION_ONLY_KERNEL),
+			.json = line_has(line, OPTION_JSON),
+		},
 	};
 	_cleanup_error_ struct error *err = NULL;
 	int status;
@@ -413,9 +392,9 @@ const struct command runs_command = {
 		 "fstests "
 		 "--results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
-		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
-		    "6 merge, archive: a run is in progress; prune: a run stays because it is in "
-		    "progress.",
+		    "a regression, or something newly fails; merge: as rootlet fstests; 2 wrong "
+		    "command line; 6 merge, archive: a run is in progress; prune: a run stays "
+		    "because it is in progress.",
 	.rows = runs_rows,
 	.run = command_runs,
 };

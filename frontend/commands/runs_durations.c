@@ -2,8 +2,8 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/report.h"
-#include "frontend/fstests/durations.h"
 #include "frontend/fstests/run_directory.h"
+#include "frontend/fstests/run_durations.h"
 
 static int durations_of_run(const char *name, struct durations *d, struct error **err)
 {
@@ -14,24 +14,6 @@ static int durations_of_run(const char *name, struct durations *d, struct error 
 	    results_read(run.fd, RUN_TESTS, &results, err) < 0)
 		return -1;
 	return durations_add_results(d, &results) < 0 ? error_no_memory(err) : 0;
-}
-
-/* Skips runs that cannot be read: some end before their first test. */
-static int durations_of_all(struct durations *d, struct error **err)
-{
-	char **ids;
-	size_t count;
-
-	if (run_folder_list(&ids, &count, err) < 0)
-		return -1;
-	for (size_t i = count; i-- > 0;) {
-		_cleanup_error_ struct error *ignored = NULL;
-
-		durations_of_run(ids[i], d, &ignored);
-		free(ids[i]);
-	}
-	free(ids);
-	return 0;
 }
 
 static json_t *durations_to_json(const struct durations *d)
@@ -56,7 +38,7 @@ int runs_durations(bool json, char *const *runs, struct error **err)
 
 	if (!d)
 		return error_no_memory(err);
-	if (!*runs && durations_of_all(d, err) < 0)
+	if (!*runs && durations_add_runs(d, NULL, err) < 0)
 		return -1;
 	for (; *runs; runs++)
 		if (durations_of_run(*runs, d, err) < 0)

@@ -10,6 +10,7 @@
 #include "frontend/fstests/check_words.h"
 #include "frontend/fstests/display.h"
 #include "frontend/fstests/result_files.h"
+#include "frontend/fstests/run_tally.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/test_guest.h"
 #include "frontend/fstests/test_queue.h"
@@ -51,21 +52,66 @@ struct check_session {
 	bool told;		  /* what to run: the only guest */
 	unsigned int whole;	  /* the boot in which check got the user's own words; 0: none */
 	bool over;		  /* the supply has nothing more */
+	unsigned int rounds;	  /* how often all tests were put into the queue */
+	bool draining;		  /* no further test starts: --until-failure */
 	size_t left;		  /* tests without a result when the only guest was last told */
 	int64_t next_tick;	  /* milliseconds of the monotonic clock */
 	bool stopping;
 	struct error *err; /* why */
 };
 
+/* --- the queue ------------------------------------------------------------------------------ */
+
+static void queue_test(struct check_session *s, const char *section, const char *name)
+{
+	const struct queued_test test = {
+		.section = section,
+		.name = name,
+		.seconds = durations_expect(s->run->durations, s->run->groups, section, name),
+		.alone = test_groups_has(s->run->groups, name, GROUP_ALONE),
+	};
+
+	if (!s->err && test_queue_add(s->queue, &test) < 0)
+		error_no_memory(&s->err);
+}
+
+/* Puts all tests into the queue, but those that did not run in the first round. */
+static void queue_round(struct check_session *s)
+{
+	const struct test_plan *plan = &s->run->plan;
+
+	s->rounds++;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct planned *p = &plan->list[i];
+		const struct test_result *first =
+			results_find(&s->run->results, p->section, p->name);
+
+		if (!first || outcome_tried(first->status))
+			queue_test(s, p->section, p->name);
+	}
+}
+
+/* Begins another round as soon as nothing waits: guests need not wait for one another. */
+static void queue_next_round(struct check_session *s)
+{
+	if (s->rounds && !s->draining && !test_queue_state(s->queue).waiting &&
+	    s->rounds <= s->run->options->again)
+		queue_round(s);
+}
+
 /* --- results -------------------------------------------------------------------------------- */
 
 static void store_result(struct check_session *s, const struct test_result *result)
 {
-	json_t *object = result_to_json(result);
+	struct results *all = &s->run->results;
+	json_t *object;
 
-	if (!s->err && results_add(&s->run->results, result, &s->err) == 0)
+	if (!s->err && results_add(all, result, &s->err) == 0) {
+		result = &all->list[all->count - 1];
+		object = result_to_json(result);
 		run_folder_append(&s->run->folder, RUN_TESTS, object, &s->err);
-	json_decref(object);
+		json_decref(object);
+	}
 	display_ended(s->run, result);
 }
 
@@ -78,6 +124,21 @@ static void tell_supply(struct check_session *s, const char *section, const char
 		supply->ended(section, name, supply->context, &s->err);
 }
 
+/* Called with a test's result, which is the last of the list: with --retry-failed, a test that
+ * failed runs again, until it passes. */
+static void run_again(struct check_session *s, const struct test_result *result)
+{
+	const struct fstests_options *o = s->run->options;
+	const struct test_result *first =
+		results_find(&s->run->results, result->section, result->name);
+
+	if (!outcome_failed(result->status))
+		return;
+	s->draining = s->draining || o->until_failure;
+	if (first && first->times <= o->retry_failed)
+		queue_test(s, result->section, result->name);
+}
+
 static void check_session_done(struct test_guest *g, const struct test_result *result)
 {
 	struct run_guest *m = g->context;
@@ -88,6 +149,8 @@ static void check_session_done(struct test_guest *g, const struct test_result *r
 		return;
 	store_result(s, result);
 	tell_supply(s, result->section, result->name);
+	if (s->queue && !s->run->supply)
+		run_again(s, result);
 }
 
 /* Records planned tests that were not reached, so that nobody counts them as passed. */
@@ -108,24 +171,17 @@ static void note_planned(struct check_session *s, const struct test_plan *plan,
 
 static void fill_queue(struct check_session *s)
 {
-	const struct test_plan *plan = &s->run->plan;
-
 	s->queue = test_queue_new(s->count);
-	for (size_t i = 0; s->queue && i < plan->count; i++) {
-		const struct planned *p = &plan->list[i];
-		const struct queued_test test = {
-			.section = p->section,
-			.name = p->name,
-			.seconds = durations_expect(s->run->durations, s->run->groups, p->section,
-						    p->name),
-			.alone = test_groups_has(s->run->groups, p->name, GROUP_ALONE),
-		};
-
-		if (test_queue_add(s->queue, &test) < 0)
-			test_queue_free(&s->queue);
-	}
-	if (!s->queue)
+	if (s->queue)
+		queue_round(s);
+	else
 		error_no_memory(&s->err);
+}
+
+/* The only guest gets everything in one check, unless tests run more than once. */
+static bool uses_queue(const struct check_session *s)
+{
+	return s->count > 1 || fstests_repeats(s->run->options);
 }
 
 /* Called once the plan was read, as far as it could be. */
@@ -134,7 +190,7 @@ static void use_plan(struct check_session *s)
 	s->planned = true;
 	if (s->run->shard.parts && shard_run_cut(s->run, &s->err) < 0)
 		return;
-	if (s->count > 1 && (s->run->plan.count || s->run->shard.parts))
+	if (uses_queue(s) && (s->run->plan.count || s->run->shard.parts))
 		fill_queue(s);
 }
 
@@ -162,7 +218,7 @@ static void read_plan(struct check_session *s, int status)
 			  why ? why->message : "see " RUN_LIST " in the run's directory");
 		return;
 	}
-	if (s->count > 1 && (why || status))
+	if (uses_queue(s) && (why || status))
 		test_plan_clear(&s->run->plan);
 	use_plan(s);
 	if (s->queue && !s->run->shard.parts)
@@ -202,8 +258,10 @@ static void tell_run(struct run_guest *m, struct batch *batch)
 static enum test_queue_answer take_tests(struct run_guest *m, struct queued_test *tests,
 					 size_t *count)
 {
-	return test_queue_take(m->session->queue, m->guest.number - 1, BATCH_SECONDS,
-			       m->will_ask ? 1 : BATCH_TESTS, tests, count);
+	return test_queue_take(
+		m->session->queue, m->guest.number - 1, BATCH_SECONDS,
+		m->will_ask || fstests_repeats(m->session->run->options) ? 1 : BATCH_TESTS, tests,
+		count);
 }
 
 /* The same if the queue may have to be filled first. */
@@ -212,8 +270,12 @@ static enum test_queue_answer take_supplied(struct run_guest *m, struct queued_t
 {
 	struct check_session *s = m->session;
 	const struct test_supply *supply = s->run->supply;
-	enum test_queue_answer answer = take_tests(m, tests, count);
+	enum test_queue_answer answer;
 
+	if (s->draining)
+		return QUEUE_FINISHED;
+	queue_next_round(s);
+	answer = take_tests(m, tests, count);
 	if (!supply || answer == QUEUE_GIVEN || test_queue_state(s->queue).waiting || s->over ||
 	    s->err)
 		return answer;
@@ -422,12 +484,15 @@ static void start_guest(struct check_session *s, struct run_guest *m)
 }
 
 /* Whether a new boot could run what is left: none could if tests only seem to end. */
-static bool has_work(const struct check_session *s, const struct run_guest *m)
+static bool has_work(struct check_session *s, const struct run_guest *m)
 {
 	struct test_queue_state state;
 	size_t left;
 
+	if (s->draining)
+		return false;
 	if (s->queue) {
+		queue_next_round(s);
 		state = test_queue_state(s->queue);
 		return (state.waiting > 0 || (s->run->supply && !s->over)) &&
 		       state.ended > m->ended;
@@ -492,15 +557,18 @@ static void serve(struct check_session *s, struct run_guest *m)
 }
 
 /* A guest that still boots when every test has ended is not needed: it may hang. */
-static bool only_boots_left(const struct check_session *s)
+static bool only_boots_left(struct check_session *s)
 {
-	struct test_queue_state state =
-		s->queue ? test_queue_state(s->queue) : (struct test_queue_state){ .waiting = 1 };
+	struct test_queue_state state;
 
 	for (unsigned int i = 0; i < s->count; i++)
 		if (s->guests[i].state != GUEST_GONE && s->guests[i].state != GUEST_BOOTING)
 			return false;
-	return state.waiting + state.taken == 0 && (!s->run->supply || s->over);
+	if (!s->queue)
+		return false;
+	queue_next_round(s);
+	state = test_queue_state(s->queue);
+	return (s->draining || !state.waiting) && !state.taken && (!s->run->supply || s->over);
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -615,7 +683,7 @@ static int open_guests(struct check_session *s, struct error **err)
 		m->session = s;
 		m->guest = (struct test_guest){
 			.run = s->run,
-			.number = s->count > 1 || s->run->supply ? i + 1 : 0,
+			.number = uses_queue(s) || s->run->supply ? i + 1 : 0,
 			.output_fd = -1,
 			.console_fd = -1,
 			.results_fd = -1,

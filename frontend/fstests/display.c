@@ -8,6 +8,14 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
 
+/* How many results there will be; 0 if that is unknown. */
+static size_t results_total(const struct fstests_run *run)
+{
+	const struct fstests_options *o = run->options;
+
+	return o->until_failure || o->retry_failed ? 0 : run->plan.count * (1 + (size_t)o->again);
+}
+
 /* Estimates the time for the remaining tests: each one's duration in an earlier run, or else the
  * average of this run. Returns -1 if unknown. */
 static double seconds_left(const struct fstests_run *run)
@@ -46,12 +54,12 @@ static void display_compose(const struct fstests_run *run, const char *running, 
 	size_t failed = results_count(r, TEST_FAIL) + results_count(r, TEST_CRASH) +
 			results_count(r, TEST_TIMEOUT);
 	char duration[TEXT_DURATION_LEN];
-	double left = seconds_left(run);
-	size_t used = 0;
+	double left = fstests_repeats(run->options) ? -1 : seconds_left(run);
+	size_t used = 0, total = results_total(run);
 
-	if (run->plan.count)
+	if (total)
 		used += (size_t)snprintf(text, size, "%zu/%zu  ", r->count - run->settled + count,
-					 run->plan.count);
+					 total);
 	if (*running)
 		used += (size_t)snprintf(text + used, size - used, "%s  ", running);
 	used += (size_t)snprintf(text + used, size - used, "%zu passed, %zu failed, %zu not run",
@@ -100,8 +108,8 @@ void display_started(const struct fstests_run *run, unsigned int guest, const ch
 			  "name", json_text(name), "done",
 			  (json_int_t)(run->results.count - run->settled));
 	/* Omit the total if it is unknown. */
-	if (run->plan.count)
-		json_object_set_new(event, "total", json_integer((json_int_t)run->plan.count));
+	if (results_total(run))
+		json_object_set_new(event, "total", json_integer((json_int_t)results_total(run)));
 	add_guest(event, guest);
 	event_print("progress", event);
 }

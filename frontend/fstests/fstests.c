@@ -7,6 +7,11 @@
 
 #include "lib/cleanup.h"
 
+bool fstests_repeats(const struct fstests_options *options)
+{
+	return options->again || options->until_failure || options->retry_failed;
+}
+
 static void complaint_clear(struct complaint *c)
 {
 	free(c->kind);
@@ -77,8 +82,8 @@ enum fstests_exit fstests_run_conclude(const struct fstests_run *run)
 		return FSTESTS_TIMED_OUT;
 	if (*run->refusal)
 		return FSTESTS_NOT_RUN;
-	return results_count(r, TEST_FAIL) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
-									       : FSTESTS_PASSED;
+	return results_unexcused(r) || results_count(r, TEST_UNREACHED) ? FSTESTS_FAILED
+									: FSTESTS_PASSED;
 }
 
 void fstests_run_clear(struct fstests_run *run)

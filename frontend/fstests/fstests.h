@@ -1,6 +1,7 @@
 /* Shared by the parts of `rootlet fstests`: the user's options, and the run. */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@
 
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32
+#define AGAIN_FOREVER UINT_MAX /* until a test fails */
 
 struct fstests_options {
 	const char *kernel, *keyring, *fstests, *name, *path;
@@ -48,7 +50,10 @@ struct fstests_options {
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
 	unsigned int boot_timeout;	    /* as in struct vm_config */
 	unsigned int jobs;		    /* guests at once; at least 1 */
+	unsigned int again;		    /* how often each test runs again; AGAIN_FOREVER */
+	unsigned int retry_failed;	    /* how often a test that failed runs again */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
+	bool until_failure, quarantine;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
@@ -101,6 +106,9 @@ struct fstests_run {
 	size_t settled;	   /* results that the first pass left */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
+
+/* Whether tests may run more than once. */
+bool fstests_repeats(const struct fstests_options *options);
 
 /* Adds a complaint, with copies of these. */
 int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,

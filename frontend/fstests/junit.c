@@ -42,10 +42,13 @@ static void write_case(FILE *out, const struct test_result *r)
 	escape(out, r->section);
 	fputs("\" name=\"", out);
 	escape(out, r->name);
+	if (r->repetition > 1)
+		fprintf(out, " (%u)", r->repetition);
 	fprintf(out, "\" time=\"%.1f\">\n", r->seconds);
 	switch (r->status) {
 	case TEST_FAIL:
-		write_element(out, "failure", r);
+		/* An excused failure must not fail the pipeline either. */
+		write_element(out, r->excuse ? "skipped" : "failure", r);
 		break;
 	case TEST_CRASH:
 	case TEST_TIMEOUT:
@@ -92,14 +95,15 @@ static void write_properties(FILE *out, const json_t *record)
 static void write_suite(FILE *out, const struct junit_suite *suite)
 {
 	const struct results *results = suite->results;
-	size_t skipped = results_count(results, TEST_NOTRUN) +
-			 results_count(results, TEST_EXPUNGED) +
-			 results_count(results, TEST_UNREACHED);
+	size_t failed = results_unexcused(results);
+	size_t skipped =
+		results_count(results, TEST_FAIL) - failed + results_count(results, TEST_NOTRUN) +
+		results_count(results, TEST_EXPUNGED) + results_count(results, TEST_UNREACHED);
 
 	fputs("<testsuite name=\"", out);
 	escape(out, suite->name);
 	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n",
-		results->count, results_count(results, TEST_FAIL),
+		results->count, failed,
 		results_count(results, TEST_CRASH) + results_count(results, TEST_TIMEOUT), skipped);
 	if (suite->record)
 		write_properties(out, suite->record);

@@ -9,12 +9,15 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/tree.h"
 
-#define LIST_MOST (64u << 20)
-
 static const char *const names[TEST_STATUSES] = {
 	[TEST_PASS] = "pass",		[TEST_FAIL] = "fail",	[TEST_NOTRUN] = "notrun",
 	[TEST_EXPUNGED] = "expunged",	[TEST_CRASH] = "crash", [TEST_TIMEOUT] = "timeout",
 	[TEST_UNREACHED] = "unreached",
+};
+
+static const char *const excuses[EXCUSES] = {
+	[EXCUSE_RETRIED] = "retried",
+	[EXCUSE_QUARANTINED] = "quarantined",
 };
 
 const char *test_status_name(enum test_status status)
@@ -61,7 +64,9 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		.task = result->task ? strdup(result->task) : NULL,
 		.image = result->image ? strdup(result->image) : NULL,
 		.guest = result->guest,
+		.excuse = result->excuse,
 	};
+	size_t first;
 
 	if (larger)
 		r->list = larger;
@@ -76,7 +81,8 @@ int results_add(struct results *r, const struct test_result *result, struct erro
 		result_clear(&copy);
 		return error_no_memory(err);
 	}
-	r->count++;
+	first = test_index_find(&r->index, r->list, result_key_at, copy.section, copy.name);
+	r->list[r->count++].repetition = ++r->list[first].times;
 	return 0;
 }
 
@@ -111,6 +117,15 @@ static json_t *text_to_json(const char *text)
 	return json_string(copy);
 }
 
+size_t results_unexcused(const struct results *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		count += r->list[i].status == TEST_FAIL && r->list[i].excuse == EXCUSE_NONE;
+	return count;
+}
+
 json_t *result_to_json(const struct test_result *result)
 {
 	json_t *object = json_object();
@@ -124,6 +139,10 @@ json_t *result_to_json(const struct test_result *result)
 		json_object_set_new(object, "reason", text_to_json(result->reason));
 	if (result->detail)
 		json_object_set_new(object, "detail", text_to_json(result->detail));
+	if (result->repetition > 1)
+		json_object_set_new(object, "repetition", json_integer(result->repetition));
+	if (result->excuse)
+		json_object_set_new(object, "excuse", json_string(excuses[result->excuse]));
 	if (result->guest)
 		json_object_set_new(object, "guest", json_integer(result->guest));
 	if (result->task)
@@ -133,7 +152,7 @@ json_t *result_to_json(const struct test_result *result)
 	return object;
 }
 
-static bool status_parse(const char *text, enum test_status *status)
+bool test_status_parse(const char *text, enum test_status *status)
 {
 	for (size_t i = 0; text && i < TEST_STATUSES; i++) {
 		if (strcmp(text, names[i]) != 0)
@@ -144,7 +163,15 @@ static bool status_parse(const char *text, enum test_status *status)
 	return false;
 }
 
-static int results_add_line(struct results *r, const char *line, size_t length, struct error **err)
+static enum test_excuse excuse_parse(const char *text)
+{
+	for (size_t i = EXCUSE_NONE + 1; text && i < EXCUSES; i++)
+		if (strcmp(text, excuses[i]) == 0)
+			return (enum test_excuse)i;
+	return EXCUSE_NONE;
+}
+
+int results_read_line(struct results *r, const char *line, size_t length, struct error **err)
 {
 	json_t *object = json_loadb(line, length, 0, NULL);
 	struct test_result result = { .section = "" };
@@ -161,10 +188,11 @@ static int results_add_line(struct results *r, const char *line, size_t length, 
 	result.reason = json_string_value(json_object_get(object, "reason"));
 	result.detail = json_string_value(json_object_get(object, "detail"));
 	result.guest = (unsigned int)json_integer_value(json_object_get(object, "guest"));
+	result.excuse = excuse_parse(json_string_value(json_object_get(object, "excuse")));
 	result.task = json_string_value(json_object_get(object, "task"));
 	result.image = json_string_value(json_object_get(object, "image"));
 	if (result.name &&
-	    status_parse(json_string_value(json_object_get(object, "status")), &result.status))
+	    test_status_parse(json_string_value(json_object_get(object, "status")), &result.status))
 		status = results_add(r, &result, err);
 	json_decref(object);
 	return status;
@@ -176,14 +204,14 @@ int results_read(int folder, const char *name, struct results *r, struct error *
 	size_t size;
 
 	*r = (struct results){ 0 };
-	text = tree_read(folder, name, LIST_MOST, &size, err);
+	text = tree_read(folder, name, RESULTS_MOST, &size, err);
 	if (!text)
 		return -1;
 	for (const char *line = text, *end; *line; line = end + 1) {
 		end = strchr(line, '\n');
 		if (!end)
 			break;
-		if (results_add_line(r, line, (size_t)(end - line), err) < 0) {
+		if (results_read_line(r, line, (size_t)(end - line), err) < 0) {
 			results_clear(r);
 			return -1;
 		}

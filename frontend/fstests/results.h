@@ -20,11 +20,23 @@ enum test_status {
 	TEST_STATUSES,
 };
 
+/* Why a failure does not fail the run. */
+enum test_excuse {
+	EXCUSE_NONE,
+	EXCUSE_RETRIED,	    /* the test passed when it ran again: --retry-failed */
+	EXCUSE_QUARANTINED, /* it is a known flake: --quarantine */
+	EXCUSES,
+};
+
 struct test_result {
 	const char *section; /* "" if none */
 	const char *name;
 	enum test_status status;
 	unsigned int guest; /* from 1; 0 if the run had only one */
+	enum test_excuse excuse;
+	/* Set by results_add(): which result of this test this is, from 1; of the first one, also
+	 * how many there are. */
+	unsigned int repetition, times;
 	double seconds;
 	const char *reason; /* one line; may be NULL */
 	const char *detail; /* the first lines of the diff or trace; may be NULL */
@@ -39,7 +51,11 @@ struct results {
 	struct test_index index;
 };
 
+/* Bytes that a list may have. */
+#define RESULTS_MOST (64u << 20)
+
 const char *test_status_name(enum test_status status); /* "pass", … */
+bool test_status_parse(const char *text, enum test_status *status);
 
 /* Appends a copy of RESULT. */
 int results_add(struct results *r, const struct test_result *result, struct error **err);
@@ -49,11 +65,17 @@ const struct test_result *results_find(const struct results *r, const char *sect
 				       const char *name);
 size_t results_count(const struct results *r, enum test_status status);
 
+/* How many results are failures without an excuse. */
+size_t results_unexcused(const struct results *r);
+
 /* A result as printed by --json and saved in the run's directory; returns a new reference. */
 json_t *result_to_json(const struct test_result *result);
 
 /* Reads a run's list. Ignores a truncated last line. */
 int results_read(int folder, const char *name, struct results *r, struct error **err);
+
+/* Adds what one line of a list says, which is nothing if it is damaged. */
+int results_read_line(struct results *r, const char *line, size_t length, struct error **err);
 
 /* Rewrites the list atomically. */
 int results_write(int folder, const char *name, const struct results *r, struct error **err);

@@ -15,8 +15,8 @@
 #include "frontend/cli/word_list.h"
 #include "lib/write_all.h"
 
-#define RECORD "run.json"
 #define RECORD_MOST (16u << 20)
+#define RECORD_FORMAT 1 /* the newest; run.json says so if it has another */
 
 void run_folder_close(struct run_folder *run)
 {
@@ -171,9 +171,20 @@ static int compare_words(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* words_add() would compare each id with all others. */
+static int add_id(char ***ids, size_t *count, const char *name)
+{
+	char **end = array_grow(ids, *count + 1, sizeof(char *));
+
+	if (!end || !(end[-1] = strdup(name)))
+		return -1;
+	(*count)++;
+	return 0;
+}
+
 int run_folder_list(char ***ids, size_t *count, struct error **err)
 {
-	_cleanup_free_ char *runs = runs_path(err);
+	_cleanup_free_ char *runs = paths_state("runs", err);
 	DIR *directory = runs ? opendir(runs) : NULL;
 	const struct dirent *entry;
 	int result = 0;
@@ -182,12 +193,13 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 	*count = 0;
 	if (!runs)
 		return -1;
-	if (!directory)
+	if (!directory && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", runs);
-	while (result == 0 && (entry = readdir(directory)))
+	while (result == 0 && directory && (entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
-			result = words_add(ids, count, entry->d_name);
-	closedir(directory);
+			result = add_id(ids, count, entry->d_name);
+	if (directory)
+		closedir(directory);
 	if (result < 0) {
 		words_free(*ids);
 		return error_no_memory(err);
@@ -240,9 +252,9 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
 	if (!run->id || run_directory_open_folder(run, err) < 0 ||
-	    faccessat(run->fd, RECORD, F_OK, 0) < 0) {
+	    faccessat(run->fd, RUN_RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
-			error_set(err, ERR_MISSING, "%s is not a run: " RECORD " is missing",
+			error_set(err, ERR_MISSING, "%s is not a run: " RUN_RECORD " is missing",
 				  run->path);
 		run_folder_close(run);
 		return -1;
@@ -301,12 +313,19 @@ int run_folder_remove(const char *id, struct error **err)
 
 json_t *run_folder_read(const struct run_folder *run, struct error **err)
 {
-	_cleanup_free_ char *text = tree_read(run->fd, RECORD, RECORD_MOST, NULL, err);
+	_cleanup_free_ char *text = tree_read(run->fd, RUN_RECORD, RECORD_MOST, NULL, err);
 	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
 
 	if (text && !json_is_object(object)) {
 		json_decref(object);
-		error_set(err, ERR_INPUT, "%s/" RECORD " is damaged", run->path);
+		error_set(err, ERR_INPUT, "%s/" RUN_RECORD " is damaged", run->path);
+		return NULL;
+	}
+	if (json_integer_value(json_object_get(object, "format")) > RECORD_FORMAT) {
+		json_decref(object);
+		error_set(err, ERR_REFUSED,
+			  "%s/" RUN_RECORD " was written by a newer rootlet: upgrade rootlet",
+			  run->path);
 		return NULL;
 	}
 	if (object)
@@ -317,12 +336,13 @@ json_t *run_folder_read(const struct run_folder *run, struct error **err)
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(run->fd, "." RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		openat(run->fd, "." RUN_RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
 
 	if (fd < 0 || !text || write_all(fd, text, strlen(text)) < 0 ||
-	    write_all(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
+	    write_all(fd, "\n", 1) < 0 ||
+	    folder_replace_file(run->fd, "." RUN_RECORD, fd, RUN_RECORD) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_RECORD, run->path);
 	return 0;
 }
 

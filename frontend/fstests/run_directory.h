@@ -9,7 +9,8 @@
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
  *
- * With several guests: check-N.out, console-N.log and results/guest-N/ for each.
+ * With several guests, or if tests run more than once: check-N.out, console-N.log and
+ * results/guest-N/ for each.
  *
  * A run holds a lock on its directory, which distinguishes an active run from one that was cut off.
  */
@@ -20,6 +21,7 @@
 
 #include "lib/error.h"
 
+#define RUN_RECORD "run.json"
 #define RUN_TESTS "tests.jsonl"
 #define RUN_KERNEL "kernel.jsonl"
 #define RUN_OUTPUT "check.out"
@@ -56,13 +58,15 @@ bool run_folder_is_own(const struct run_folder *run);
 /* Whether the run is still in progress. */
 bool run_folder_busy(const struct run_folder *run);
 
-/* Lists all ids, oldest first, as a NULL-terminated vector. The caller frees it and its strings. */
+/* Lists the ids of all runs, and of directories that may become runs, oldest first, as a
+ * NULL-terminated vector. The caller frees it and its strings. run_index.h has what is in them. */
 int run_folder_list(char ***ids, size_t *count, struct error **err);
 
 /* Removes a run and its files. Sets ERR_BUSY if it is still in progress. */
 int run_folder_remove(const char *id, struct error **err);
 
-/* Reads run.json as an object (a new reference), or replaces it atomically. */
+/* Reads run.json as an object (a new reference), or replaces it atomically. ERR_REFUSED: a newer
+ * rootlet wrote it, in another format. */
 json_t *run_folder_read(const struct run_folder *run, struct error **err);
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err);
 

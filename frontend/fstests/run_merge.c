@@ -386,8 +386,7 @@ static int merge_conclude(const struct merge *m, const struct run_merge *out)
 	}
 	if (!whole)
 		return FSTESTS_NOT_RUN;
-	return results_count(&out->results, TEST_FAIL) ||
-			       results_count(&out->results, TEST_UNREACHED)
+	return results_unexcused(&out->results) || results_count(&out->results, TEST_UNREACHED)
 		       ? FSTESTS_FAILED
 		       : FSTESTS_PASSED;
 }

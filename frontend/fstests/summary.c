@@ -1,10 +1,11 @@
-/* Summaries of a run, for people and for programs, and comparisons of two runs. */
+/* Summaries of a run, for people and for programs. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "frontend/fstests/summary.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
+#include "frontend/fstests/run_tally.h"
 #include "lib/clock.h"
 
 #define DETAIL_LINES 12
@@ -25,11 +26,6 @@ const char *fstests_status_name(int status)
 	default:
 		return "error";
 	}
-}
-
-static bool is_bad(enum test_status status)
-{
-	return status == TEST_FAIL || status == TEST_CRASH || status == TEST_TIMEOUT;
 }
 
 static void summary_print_name(FILE *out, const struct test_result *r)
@@ -56,20 +52,35 @@ static void print_detail(FILE *out, const char *detail)
 		style_print(out, STYLE_PLAIN, "    …\n");
 }
 
+static const char *excuse_text(enum test_excuse excuse)
+{
+	return excuse == EXCUSE_RETRIED	      ? ", passed when it ran again"
+	       : excuse == EXCUSE_QUARANTINED ? ", quarantined as a known flake"
+					      : "";
+}
+
 static void print_bad(FILE *out, const struct results *results)
 {
+	_cleanup_free_ bool *seen = calloc(results->count + 1, sizeof(*seen));
+
 	for (size_t i = 0; i < results->count; i++) {
 		const struct test_result *r = &results->list[i];
+		size_t first = (size_t)(results_find(results, r->section, r->name) - results->list);
 
-		if (!is_bad(r->status))
+		if (!outcome_failed(r->status))
 			continue;
+		/* Of a test that failed several times, once says enough. */
+		if (seen && seen[first])
+			continue;
+		if (seen)
+			seen[first] = true;
 		fprintf(out, "\n%s ",
 			r->status == TEST_FAIL	  ? "failed:  "
 			: r->status == TEST_CRASH ? "crashed: "
 						  : "timeout: ");
 		summary_print_name(out, r);
-		fprintf(out, " (%.0f s)%s%s\n", r->seconds, r->reason ? ": " : "",
-			r->reason ? r->reason : "");
+		fprintf(out, " (%.0f s)%s%s%s\n", r->seconds, excuse_text(r->excuse),
+			r->reason ? ": " : "", r->reason ? r->reason : "");
 		if (r->detail)
 			print_detail(out, r->detail);
 	}
@@ -112,9 +123,31 @@ static void print_not_run(FILE *out, const struct results *results)
 	}
 }
 
+/* Prints how often each test failed that ran several times, and failed at all. */
+static void print_repeated(FILE *out, const struct results *results)
+{
+	_cleanup_free_ struct trials *trials = results_trials(results);
+	const char *space = "\n";
+
+	for (size_t i = 0; trials && i < results->count; i++) {
+		const struct interval rate = wilson_interval(trials[i]);
+
+		if (trials[i].total < 2 || !trials[i].failed)
+			continue;
+		fprintf(out, "%sfailed %zu of %zu times: ", space, trials[i].failed,
+			trials[i].total);
+		summary_print_name(out, &results->list[i]);
+		fprintf(out, " (%.1f %%; 95 %% interval %.1f to %.1f %%)\n",
+			100.0 * (double)trials[i].failed / (double)trials[i].total, 100 * rate.low,
+			100 * rate.high);
+		space = "";
+	}
+}
+
 void results_print(FILE *out, const struct results *results)
 {
 	print_bad(out, results);
+	print_repeated(out, results);
 	print_not_run(out, results);
 }
 
@@ -130,9 +163,13 @@ static void print_complaints(FILE *out, const struct fstests_run *run)
 
 void summary_print_counts(const struct results *r, int status)
 {
-	printf("%s: %zu passed, %zu failed, %zu not run", fstests_status_name(status),
-	       results_count(r, TEST_PASS), results_count(r, TEST_FAIL),
-	       results_count(r, TEST_NOTRUN));
+	size_t failed = results_count(r, TEST_FAIL), excused = failed - results_unexcused(r);
+
+	printf("%s: %zu passed, %zu failed", fstests_status_name(status),
+	       results_count(r, TEST_PASS), failed);
+	if (excused)
+		printf(" (%zu of them excused)", excused);
+	printf(", %zu not run", results_count(r, TEST_NOTRUN));
 	for (size_t i = TEST_EXPUNGED; i < TEST_STATUSES; i++)
 		if (results_count(r, (enum test_status)i))
 			printf(", %zu %s", results_count(r, (enum test_status)i),
@@ -165,7 +202,7 @@ void summary_add_results(json_t *object, const struct results *results)
 			counts, test_status_name((enum test_status)i),
 			json_integer((json_int_t)results_count(results, (enum test_status)i)));
 	for (size_t i = 0; i < results->count; i++)
-		if (is_bad(results->list[i].status))
+		if (outcome_failed(results->list[i].status))
 			json_array_append_new(bad, result_to_json(&results->list[i]));
 	json_object_set_new(object, "counts", counts);
 	json_object_set_new(object, "failures", bad);
@@ -189,74 +226,5 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				    json_real(run->first_test - run->commanded));
 	summary_add_results(object, &run->results);
 	json_object_set_new(object, "kernel", kernel);
-	return object;
-}
-
-/* --- two runs ------------------------------------------------------------------------------- */
-
-enum change { CHANGE_NONE, CHANGE_BROKEN, CHANGE_FIXED, CHANGE_STILL, CHANGES };
-
-static const struct {
-	const char *text, *key;
-} changes[CHANGES] = {
-	[CHANGE_BROKEN] = { "newly fails", "newly_fails" },
-	[CHANGE_FIXED] = { "newly passes", "newly_passes" },
-	[CHANGE_STILL] = { "still fails", "still_fails" },
-};
-
-static enum change change_of(const struct test_result *before, const struct test_result *after)
-{
-	bool was = before && is_bad(before->status);
-
-	if (is_bad(after->status))
-		return was ? CHANGE_STILL : CHANGE_BROKEN;
-	return was && after->status == TEST_PASS ? CHANGE_FIXED : CHANGE_NONE;
-}
-
-static size_t print_changes(FILE *out, const struct results *before, const struct results *after,
-			    enum change wanted)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < after->count; i++) {
-		const struct test_result *now = &after->list[i];
-		const struct test_result *then = results_find(before, now->section, now->name);
-
-		if (change_of(then, now) != wanted)
-			continue;
-		fprintf(out, "%s: ", changes[wanted].text);
-		summary_print_name(out, now);
-		fprintf(out, " (%s before, %s now)\n",
-			then ? test_status_name(then->status) : "absent",
-			test_status_name(now->status));
-		count++;
-	}
-	return count;
-}
-
-size_t comparison_print(FILE *out, const struct results *before, const struct results *after)
-{
-	size_t broken = print_changes(out, before, after, CHANGE_BROKEN);
-	size_t fixed = print_changes(out, before, after, CHANGE_FIXED);
-	size_t still = print_changes(out, before, after, CHANGE_STILL);
-
-	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail\n", broken, fixed, still);
-	return broken;
-}
-
-json_t *comparison_to_json(const struct results *before, const struct results *after)
-{
-	json_t *object = json_object();
-
-	for (enum change c = CHANGE_BROKEN; c < CHANGES; c++)
-		json_object_set_new(object, changes[c].key, json_array());
-	for (size_t i = 0; i < after->count; i++) {
-		const struct test_result *now = &after->list[i];
-		enum change change = change_of(results_find(before, now->section, now->name), now);
-
-		if (change != CHANGE_NONE)
-			json_array_append_new(json_object_get(object, changes[change].key),
-					      result_to_json(now));
-	}
 	return object;
 }

@@ -19,8 +19,3 @@ void summary_add_results(json_t *object, const struct results *results);
 /* Prints the failed tests with the first lines of their output, and the reasons of tests that did
  * not run. */
 void results_print(FILE *out, const struct results *results);
-
-/* Prints which tests newly fail, newly pass and still fail in AFTER compared with BEFORE. Returns
- * the number of new failures. */
-size_t comparison_print(FILE *out, const struct results *before, const struct results *after);
-json_t *comparison_to_json(const struct results *before, const struct results *after);

@@ -12,7 +12,7 @@ from support.world import AS_ROOT, BUILD, SCRATCH, SOURCE, Home, mirror, shared_
 
 SHARE = f"{SCRATCH}/{os.getpid()}.guest"
 PACKAGES = ("apparmor uidmap gpgv libcurl4t64 libsolv1 libsolvext1 libarchive13t64 libjansson4 libssl3t64 "
-            "python3 libcap2-bin passwd iproute2")
+            "libsqlite3-0 python3 libcap2-bin passwd iproute2")
 # What the test support reads of the build.
 BUILT = ("meson-info/intro-buildoptions.json", "proto/list_requests")
 

@@ -14,8 +14,8 @@ from support import guest, installed, mirror, tap
 from support.world import AS_ROOT, BUILD, SCRATCH, SHARED, SOURCE, Home, shared_cache
 from support.world import mirror as test_mirror
 
-PACKAGES = ("uidmap gpgv gnupg libsolv1 libsolvext1 libjansson4 python3 libcap2-bin passwd iproute2 strace "
-            "procps "
+PACKAGES = ("uidmap gpgv gnupg libsolv1 libsolvext1 libjansson4 libsqlite3-0 python3 libcap2-bin passwd "
+            "iproute2 strace procps "
             "xz-utils zstd e2fsprogs busybox-static erofs-utils squashfs-tools debootstrap linux-libc-dev "
             "libseccomp2 "
             "binutils file")

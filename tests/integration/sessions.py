@@ -12,6 +12,7 @@ import time
 
 from support import sums, tap, vng
 from support.pace import patient
+from support.kept_runs import write_run
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
@@ -625,10 +626,127 @@ def build_rootfs():
                    f"--build in a rootfs with damage to {what}", *wrong, outcome)
 
 
+# --- tests that run more than once --------------------------------------------------------------------
+
+# Runs the tests that it is told to. The function `verdict` gets a test and how often that has run.
+SERVE = LATER + r"""
+status started
+says="ready 0$more"
+while echo "$token $says" && IFS=$'\037' read -ra order; do
+	case ${order[0]} in
+	list) printf '%s\n' generic/001 generic/002 >$results/rootlet.list; continue ;;
+	end) break ;;
+	esac
+	says="ready 0$more"
+	for test in "${order[@]:1}"; do
+		[[ $test == */* ]] || continue
+		[[ -z $more ]] || says=more
+		runs=$results/runs.${test//\//-}
+		echo >>"$runs"
+		running "$test"
+		case $(verdict "$test" "$(wc -l <"$runs")") in
+		pass) echo ' 1s' ;;
+		fail) echo '- output mismatch (see /x/y.out.bad)' ;;
+		none) echo '[not run] this test requires a valid device' ;;
+		crash) console 'Kernel panic - not syncing: sysrq triggered crash'; status; exit ;;
+		esac
+	done
+done
+status exit 0
+"""
+PAIR = ["generic/001", "generic/002"]
+
+
+def served(verdict, *more, asks=" more", tests=PAIR):
+    """Returns a run whose tests end as the shell function's body VERDICT says, and their statuses."""
+    script = SERVE.replace(LATER, f"{LATER}more='{asks}'\nverdict() {{\n{verdict}\n}}\n")
+    run = Run(script, *more, tests=tests)
+    got = {}
+    for event in run.events:
+        if event["event"] == "test":
+            got.setdefault(event["name"], []).append(event["status"])
+    return run, got
+
+
+def repeated():
+    always, never = "echo pass", 'echo fail'
+    second_fails = '[[ $1 == generic/001 && $2 == 2 ]] && echo fail || echo pass'
+    passes_again = '[[ $1 == generic/001 && $2 -lt 3 ]] && echo fail || echo pass'
+    crashes_once = '[[ $1 == generic/001 && $2 == 1 ]] && echo crash || echo pass'
+    for what, verdict, line, status, expected in (
+            ("--repeat", always, ["--repeat", "3"], 0, (["pass"] * 3, ["pass"] * 3)),
+            ("--repeat, and one failure", second_fails, ["--repeat", "3"], 1,
+             (["pass", "fail", "pass"], ["pass"] * 3)),
+            ("--repeat, and a crash", crashes_once, ["--repeat", "2"], 3, (["crash", "pass"], ["pass"] * 2)),
+            ("--repeat with a test that does not run", '[[ $1 == generic/001 ]] && echo none || echo pass',
+             ["--repeat", "3"], 0, (["notrun"], ["pass"] * 3)),
+            ("--until-failure", second_fails, ["--until-failure"], 1, (["pass", "fail"], None)),
+            ("--until-failure with a limit", always, ["--until-failure", "--repeat", "2"], 0,
+             (["pass"] * 2, ["pass"] * 2)),
+            ("--retry-failed", passes_again, ["--retry-failed", "3"], 0,
+             (["fail", "fail", "pass"], ["pass"])),
+            ("--retry-failed that do not suffice", passes_again, ["--retry-failed", "1"], 1,
+             (["fail", "fail"], ["pass"])),
+            ("--retry-failed of tests that always fail", never, ["--retry-failed", "2"], 1,
+             (["fail"] * 3, ["fail"] * 3)),
+            ("--retry-failed after a crash", crashes_once, ["--retry-failed", "1"], 3,
+             (["crash", "pass"], ["pass"]))):
+        for asks in (" more", ""):
+            run, got = served(verdict, *line, asks=asks)
+            run.says(run.outcome.status == status and got.get(PAIR[0]) == expected[0] and
+                     expected[1] in (got.get(PAIR[1]), None),
+                     f"{what}: the tests run as often as that{'' if asks else ', with an older check'}", got)
+    run, got = served(always, "--repeat", "8", "--jobs", "3", "--cpus", "1", "--memory", "512M",
+                      tests=PAIR[:1])
+    run.says(run.outcome.status == 0 and got == {PAIR[0]: ["pass"] * 8},
+             "--repeat: several guests share one test", got)
+    run, got = served(second_fails, "--repeat", "3")
+    lines = [json.loads(line) for line in run.read("tests.jsonl").splitlines()]
+    run.says([one.get("repetition") for one in lines if one["name"] == PAIR[0]] == [None, 2, 3],
+             "each repetition has a line in tests.jsonl", lines)
+    outcome = home.run("runs", "show", run.last["run"])
+    tap.report("failed 1 of 3 times: generic/001 (33.3 %; 95 % interval 6.1 to 79.2 %)" in outcome.out,
+               "runs show says how often a test failed", outcome)
+    run, _ = served(passes_again, "--retry-failed", "3", "--junit", "retried.xml")
+    with open(f"{home.folder}/retried.xml", encoding="utf-8") as file:
+        junit = file.read()
+    run.says([one.get("excuse") for one in run.last["failures"]] == ["retried"] * 2 and
+             'failures="0" errors="0" skipped="2"' in junit and 'name="generic/001 (3)"' in junit,
+             "a failure that passed on a retry is excused", run.last, junit)
+
+
+def quarantined():
+    """A known flake does not fail the run; a new failure, a regression and a crash do."""
+    at = f"{home.folder}/quarantine"
+    os.makedirs(at)
+    shutil.chown(at, home.user.name if AS_ROOT else None)
+    flaky = {"generic/001": "fail", "generic/002": "pass"}
+    for number in range(6):
+        write_run(home, f"{number}-ext4", {name: status if number < 2 else "pass"
+                                           for name, status in flaky.items()},
+                  at="quarantine/rootlet/runs", image="a" * 64, began=number)
+    for what, verdict, line, status, excuses in (
+            ("a known flake", '[[ $1 == generic/001 ]] && echo fail || echo pass', [], 0, ["quarantined"]),
+            ("a new failure", '[[ $1 == generic/002 ]] && echo fail || echo pass', [], 1, [None]),
+            ("both", "echo fail", [], 1, ["quarantined", None]),
+            ("a flake that now fails always", '[[ $1 == generic/001 ]] && echo fail || echo pass',
+             ["--repeat", "8"], 1, [None] * 8),
+            ("a flake that crashes the kernel", '[[ $1 == generic/001 ]] && echo crash || echo pass', [], 3,
+             [None])):
+        script = SERVE.replace(LATER, f"{LATER}more=' more'\nverdict() {{\n{verdict}\n}}\n")
+        outcome = home.run(*words("--json", "--quarantine", *line, tests=PAIR), seconds=120,
+                           environment=environment(script, XDG_STATE_HOME=at))
+        _, last, wrong = stream("fstests", outcome)
+        failures = sorted(last.get("failures", ()), key=lambda one: one["name"])
+        tap.report(outcome.status == status and [one.get("excuse") for one in failures] == excuses and
+                   not wrong, f"--quarantine: {what} ends with {status}", failures, *wrong, outcome)
+        shutil.rmtree(last.get("results", f"{at}/none"))
+
+
 # Arguments name the only cases to run.
 for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
-             build_rootfs):
+             build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

@@ -133,7 +133,7 @@ def lines_and_baseline(run):
     for what, pattern in {"a line per test": r"^generic/002 +pass +\d+ s$",
                           "a table of failures": r"^failed:   generic/001 .*\n +--- ",
                           "the counts": r"^failed: 2 passed, 1 failed, 0 not run, in [\d:]+ and 1 boot$",
-                          "new failures": r"^newly fails: generic/001 \(pass before, fail now\)$",
+                          "new failures": r"^newly fails: generic/001 \(pass before, fail now; failed 0 of ",
                           "new passes": r"^newly passes: generic/002 \(fail before, pass now\)$",
                           "where the logs are": rf"^run .*: {results}$"}.items():
         tap.report(bool(re.search(pattern, outcome.out + outcome.err, re.M)), f"it shows {what}",

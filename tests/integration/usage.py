@@ -73,6 +73,16 @@ CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", 
               ("auto", "CI_NODE_INDEX, JOB_COMPLETION_INDEX and SLURM_ARRAY_TASK_ID are not set"),
               ("1/2", "-i does not go with --shard", "--", "-i", "3"),
               ("1/2", "-r does not go with --shard", "--", "-g", "auto", "-r"))]
+CASES += [Case(f"fstests {' '.join(more)}", ["fstests", "--kernel", "distro", "--fstests", "/nonexistent",
+                                            *more], 2, says)
+          for says, *more in (
+              ("--repeat 0: not a number from 1 to 100000", "--repeat", "0"),
+              ("--retry-failed x: not a number", "--retry-failed", "x"),
+              ("--retry-failed does not go with --repeat", "--repeat", "2", "--retry-failed", "1"),
+              ("--retry-failed does not go with --until-failure", "--until-failure", "--retry-failed", "1"),
+              ("--install-missing does not go with --repeat", "--repeat", "2", "--install-missing"),
+              ("--repeat does not go with --shard", "--repeat", "2", "--shard", "1/2"),
+              ("-i does not go with --repeat", "--repeat", "2", "--", "-i", "3"))]
 KUBERNETES = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--cluster", "kubernetes",
               "--cluster-tasks", "2", "--cluster-directory", "/shared", "--cluster-option", "image=i",
               "--cluster-option", "claim=c", "--cluster-option", "kvm=none"]
@@ -81,6 +91,7 @@ CASES += [Case(f"fstests: {what}", [*KUBERNETES, *more], 2, says) for what, says
     ("--cluster with --shard", "--shard does not go with --cluster", "--shard", "1/2"),
     ("--cluster with --device", "--device does not go with --cluster", "--device", "x"),
     ("--cluster with --baseline", "--baseline does not go with --cluster.*runs compare", "--baseline", "x"),
+    ("--cluster with --repeat", "--repeat does not go with --shard or --cluster", "--repeat", "2"),
     ("--cluster with --json", "--json does not go with --cluster", "--json"),
     ("--cluster with --jobs auto", "--jobs auto does not go with --cluster", "--jobs", "auto"),
     ("--cluster with tests in an order", "-r does not go with --cluster", "--", "-r"),
