@@ -142,7 +142,7 @@ static json_t *results_to_json(const struct results *results)
 }
 
 static void runs_print_one(const struct run_folder *run, const json_t *record,
-			   const struct results *results)
+			   const struct results *results, const struct kernel_traces *kernel)
 {
 	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
 
@@ -158,6 +158,7 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       faccessat(run->fd, RUN_OUTPUT, F_OK, 0) == 0 ? "check.out, console.log"
 							    : "check-N.out, console-N.log");
 	results_print(stdout, results);
+	kernel_traces_print(stdout, kernel);
 	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
@@ -184,9 +185,11 @@ static int runs_show(const struct runs *r, char **words, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
 	_cleanup_(results_clear) struct results results = { 0 };
+	_cleanup_(kernel_traces_clear) struct kernel_traces kernel = { NULL };
 	json_t *record;
 
-	if (read_run(words[0], &run, &results, err) < 0)
+	if (read_run(words[0], &run, &results, err) < 0 ||
+	    kernel_traces_read(&kernel, run.fd, err) < 0)
 		return -1;
 	record = run_folder_read(&run, err);
 	if (!record)
@@ -197,7 +200,7 @@ static int runs_show(const struct runs *r, char **words, struct error **err)
 		document_print(record);
 		return EXIT_OK;
 	}
-	runs_print_one(&run, record, &results);
+	runs_print_one(&run, record, &results, &kernel);
 	json_decref(record);
 	return EXIT_OK;
 }

@@ -119,19 +119,17 @@ void display_ended(const struct fstests_run *run, const struct test_result *resu
 		      result->reason ? "  " : "", result->reason ? result->reason : "");
 }
 
-void display_kernel(const struct fstests_run *run, unsigned int guest, const struct complaint *c)
+void display_kernel(const struct fstests_run *run, unsigned int guest, const struct incident *i)
 {
 	json_t *event;
 
 	if (run->options->json) {
-		event = json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
-				  json_text(c->test), "line", json_text(c->line), "trace",
-				  json_text(c->trace));
+		event = incident_to_json(i);
 		add_guest(event, guest);
 		event_print("kernel", event);
 	} else
-		progress_note(run->progress, "kernel, %s%s: %s", *c->test ? "in " : "between tests",
-			      c->test, c->line);
+		progress_note(run->progress, "kernel, %s%s: %s", *i->test ? "in " : "between tests",
+			      i->test, i->line);
 }
 
 void display_boot(const struct fstests_run *run, unsigned int guest, const char *why)

@@ -6,6 +6,7 @@
 
 #include "frontend/cli/progress.h"
 #include "frontend/fstests/durations.h"
+#include "frontend/fstests/kernel_traces.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
 #include "frontend/fstests/shard.h"
@@ -67,11 +68,6 @@ enum fstests_exit {
 	FSTESTS_INTERRUPTED = 130,
 };
 
-/* A kernel message about something wrong. */
-struct complaint {
-	char *kind, *test, *line, *trace;
-};
-
 struct fstests_run {
 	const struct fstests_options *options;
 	struct run_folder folder;
@@ -85,8 +81,7 @@ struct fstests_run {
 	const struct test_supply *supply; /* NULL: the plan has all tests */
 	struct durations *given;	  /* --durations; NULL if none */
 	struct results results;
-	struct complaint *complaints;
-	size_t complaint_count;
+	struct kernel_traces kernel; /* what the kernel reported */
 	struct durations *durations; /* of earlier runs */
 	struct test_groups *groups;  /* of the tree's tests; may be NULL */
 	struct progress *progress;
@@ -100,10 +95,6 @@ struct fstests_run {
 	size_t settled;	   /* results that the first pass left */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
-
-/* Adds a complaint, with copies of these. */
-int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
-			 const char *line, const char *trace, struct error **err);
 
 /* Whether the command line names every test, so that no guest has to list them. Sets PLAN, which is
  * empty if not. */

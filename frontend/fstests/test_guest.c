@@ -95,22 +95,15 @@ static void check_complained(const char *line, const char *unknown, void *contex
 
 static void keep_complaint(struct test_guest *g, const struct incident *incident)
 {
-	struct fstests_run *run = g->run;
-	const struct complaint *c;
-	json_t *object;
+	json_t *report = incident_to_json(incident);
 
-	if (fstests_run_complain(run, incident_name(incident->kind), incident->test, incident->line,
-				 incident->trace, NULL) < 0)
-		return;
-	c = &run->complaints[run->complaint_count - 1];
-	object = json_pack("{s:s, s:s, s:s, s:s}", "kind", c->kind, "test", c->test, "line",
-			   c->line, "trace", c->trace);
-	if (object && g->number)
-		json_object_set_new(object, "guest", json_integer(g->number));
-	if (object && !g->err)
-		run_folder_append(&run->folder, RUN_KERNEL, object, &g->err);
-	json_decref(object);
-	display_kernel(run, g->number, c);
+	if (g->number)
+		json_object_set_new(report, "guest", json_integer(g->number));
+	kernel_traces_add(&g->run->kernel, report);
+	if (!g->err)
+		run_folder_append(&g->run->folder, RUN_KERNEL, report, &g->err);
+	json_decref(report);
+	display_kernel(g->run, g->number, incident);
 }
 
 /* The first fatal incident explains the crash; a panic only follows from it. */
