@@ -119,17 +119,20 @@ void display_ended(const struct fstests_run *run, const struct test_result *resu
 		      result->reason ? "  " : "", result->reason ? result->reason : "");
 }
 
-void display_kernel(const struct fstests_run *run, unsigned int guest, const struct incident *i)
+void display_kernel(const struct fstests_run *run, json_t *report)
 {
-	json_t *event;
+	const char *test = json_string_value(json_object_get(report, "test"));
+	json_int_t count = json_integer_value(json_object_get(report, "count"));
+	char times[32] = "";
 
 	if (run->options->json) {
-		event = incident_to_json(i);
-		add_guest(event, guest);
-		event_print("kernel", event);
-	} else
-		progress_note(run->progress, "kernel, %s%s: %s", *i->test ? "in " : "between tests",
-			      i->test, i->line);
+		event_print("kernel", json_copy(report));
+		return;
+	}
+	if (count > 1)
+		snprintf(times, sizeof(times), ", %" JSON_INTEGER_FORMAT " times", count);
+	progress_note(run->progress, "kernel, %s%s%s: %s", *test ? "in " : "between tests", test,
+		      times, json_string_value(json_object_get(report, "line")));
 }
 
 void display_boot(const struct fstests_run *run, unsigned int guest, const char *why)

@@ -49,7 +49,8 @@ struct fstests_options {
 	unsigned int timeout, test_timeout; /* seconds; 0 for none */
 	unsigned int boot_timeout;	    /* as in struct vm_config */
 	unsigned int jobs;		    /* guests at once; at least 1 */
-	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
+	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing,
+		kmemleak;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;

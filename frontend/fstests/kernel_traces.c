@@ -61,9 +61,9 @@ void kernel_traces_add(struct kernel_traces *t, const json_t *report)
 		kernel_traces_add_test(trace, json_string_value(test));
 }
 
-int kernel_traces_read(struct kernel_traces *t, int folder, struct error **err)
+int kernel_traces_read(struct kernel_traces *t, int directory, struct error **err)
 {
-	int fd = openat(folder, RUN_KERNEL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(directory, RUN_KERNEL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_fclose_ FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
@@ -120,6 +120,21 @@ static void kernel_traces_print_tests(FILE *out, json_t *tests)
 		fprintf(out, " and %zu more", count - TESTS_NAMED);
 }
 
+/* SIGNATURE is "KIND WHAT: FUNCTION FUNCTION"; an older version's is the line. */
+static void print_functions(FILE *out, const char *signature, const char *line)
+{
+	const char *function = strcmp(signature, line) == 0 ? NULL : strstr(signature, ": ");
+
+	if (!function)
+		return;
+	for (const char *before = "    at "; *function; before = " < ") {
+		function += strspn(function, ": ");
+		fprintf(out, "%s%.*s", before, (int)strcspn(function, " "), function);
+		function += strcspn(function, " ");
+	}
+	fputc('\n', out);
+}
+
 void kernel_traces_print(FILE *out, const struct kernel_traces *t)
 {
 	const char *signature, *space = "\n";
@@ -135,6 +150,7 @@ void kernel_traces_print(FILE *out, const struct kernel_traces *t)
 		if (count > 1)
 			fprintf(out, ", %" JSON_INTEGER_FORMAT " times", count);
 		fprintf(out, ": %s\n", kernel_traces_text(trace, "line"));
+		print_functions(out, signature, kernel_traces_text(trace, "line"));
 	}
 }
 

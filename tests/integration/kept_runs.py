@@ -128,7 +128,7 @@ def merged():
     tap.report([(one["shard"], one["line"]) for one in kernel] ==
                [(1, "of 1"), (1, "old, of 1"), (3, "of 3"), (3, "old, of 1"), (2, "of 2"), (2, "old, of 0")],
                "it has the reports of all kernels", kernel)
-    tap.report("\n\nkernel: WARNING in generic/001, 3 times: of 1\n"
+    tap.report("\n\nkernel: WARNING in generic/001, 3 times: of 1\n    at f < g\n"
                "kernel: WARNING in generic/003, 2 times: old, of 1\n"
                "kernel: WARNING in generic/003: old, of 0\n\nfailed: " in outcome.out,
                "equal traces of several shards count once", outcome)
@@ -268,7 +268,8 @@ def traces():
     outcome = home.run("runs", "show", "./cut")
     tap.report(outcome.status == 0 and
                "\nkernel: WARNING in generic/001, generic/002, generic/003, generic/004, generic/005 and 2 "
-               "more, 8 times: WARNING: at fs/x.c:1 f+0x1/0x2\nkernel: WARNING: ?[2JBUG: y\n" in outcome.out,
+               "more, 8 times: WARNING: at fs/x.c:1 f+0x1/0x2\n    at f < g\n"
+               "kernel: WARNING: ?[2JBUG: y\n    at h\n" in outcome.out,
                "runs show: a trace counts once, with the tests that had it", outcome)
 
 
