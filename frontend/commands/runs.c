@@ -181,6 +181,19 @@ static int read_run(const char *name, struct run_folder *run, struct results *re
 	return 0;
 }
 
+/* Until a run ends, "kernel" is its kernel's path. */
+static int read_traces(const struct run_folder *run, const json_t *record,
+		       struct kernel_traces *traces, struct error **err)
+{
+	const json_t *list = json_object_get(record, "kernel"), *trace;
+	size_t i;
+
+	if (!json_is_array(list))
+		return kernel_traces_read(traces, run->fd, err);
+	json_array_foreach(list, i, trace) kernel_traces_add(traces, trace);
+	return 0;
+}
+
 static int runs_show(const struct runs *r, char **words, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
@@ -188,12 +201,13 @@ static int runs_show(const struct runs *r, char **words, struct error **err)
 	_cleanup_(kernel_traces_clear) struct kernel_traces kernel = { NULL };
 	json_t *record;
 
-	if (read_run(words[0], &run, &results, err) < 0 ||
-	    kernel_traces_read(&kernel, run.fd, err) < 0)
+	if (read_run(words[0], &run, &results, err) < 0)
 		return -1;
 	record = run_folder_read(&run, err);
-	if (!record)
+	if (!record || read_traces(&run, record, &kernel, err) < 0) {
+		json_decref(record);
 		return -1;
+	}
 	if (r->json) {
 		json_object_set_new(record, "state", json_string(state_of(&run, record)));
 		json_object_set_new(record, "tests_ended", results_to_json(&results));

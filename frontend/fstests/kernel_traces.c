@@ -38,8 +38,11 @@ static json_t *find_trace(struct kernel_traces *t, const json_t *report)
 	trace = json_object_get(t->by_signature, signature);
 	if (trace)
 		return trace;
-	trace = json_pack("{s:s, s:s, s:s, s:i, s:{}}", "kind", kernel_traces_text(report, "kind"),
-			  "signature", signature, "line", line, "count", 0, "tests");
+	trace = json_pack("{s:s, s:s, s:s, s:s, s:i, s:{}}", "kind",
+			  kernel_traces_text(report, "kind"), "signature", signature, "line", line,
+			  "trace", kernel_traces_text(report, "trace"), "count", 0, "tests");
+	if (*kernel_traces_text(report, "source"))
+		json_object_set(trace, "source", json_object_get(report, "source"));
 	json_object_set_new(t->by_signature, signature, trace);
 	return trace;
 }
@@ -99,6 +102,7 @@ json_t *kernel_traces_list(const struct kernel_traces *t)
 		json_object_foreach(json_object_get(trace, "tests"), test, ignored)
 			json_array_append_new(tests, json_string(test));
 		json_object_set_new(one, "tests", tests);
+		json_object_del(one, "trace");
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -121,8 +125,10 @@ static void kernel_traces_print_tests(FILE *out, json_t *tests)
 }
 
 /* SIGNATURE is "KIND WHAT: FUNCTION FUNCTION"; an older version's is the line. */
-static void print_functions(FILE *out, const char *signature, const char *line)
+static void print_functions(FILE *out, const char *signature, const json_t *trace)
 {
+	const char *line = kernel_traces_text(trace, "line");
+	const char *source = kernel_traces_text(trace, "source");
 	const char *function = strcmp(signature, line) == 0 ? NULL : strstr(signature, ": ");
 
 	if (!function)
@@ -130,6 +136,9 @@ static void print_functions(FILE *out, const char *signature, const char *line)
 	for (const char *before = "    at "; *function; before = " < ") {
 		function += strspn(function, ": ");
 		fprintf(out, "%s%.*s", before, (int)strcspn(function, " "), function);
+		if (*source)
+			fprintf(out, " (%s)", source);
+		source = "";
 		function += strcspn(function, " ");
 	}
 	fputc('\n', out);
@@ -150,7 +159,7 @@ void kernel_traces_print(FILE *out, const struct kernel_traces *t)
 		if (count > 1)
 			fprintf(out, ", %" JSON_INTEGER_FORMAT " times", count);
 		fprintf(out, ": %s\n", kernel_traces_text(trace, "line"));
-		print_functions(out, signature, kernel_traces_text(trace, "line"));
+		print_functions(out, signature, trace);
 	}
 }
 

@@ -9,7 +9,8 @@
 #include "lib/error.h"
 
 struct kernel_traces {
-	json_t *by_signature; /* NULL if none */
+	/* Each with "trace", the first report's; NULL if none. */
+	json_t *by_signature;
 };
 
 /* Counts one REPORT, a line of kernel.jsonl, or the reports that one of kernel_traces_list() stands

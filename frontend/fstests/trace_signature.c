@@ -1,11 +1,11 @@
 #include "frontend/fstests/trace_signature.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "frontend/cli/text.h"
+#include "frontend/fstests/trace_place.h"
 
 #define NAME_SIZE 64
 
@@ -58,11 +58,6 @@ static void take_title(enum incident_kind kind, const char *line, char *out, siz
 
 /* --- where ---------------------------------------------------------------------------------- */
 
-static bool is_name(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '.';
-}
-
 /* Functions that make the report, or that lead to it from any place. A name ending in '*' stands
  * for all that begin so. */
 static bool is_reporting(const char *name)
@@ -111,23 +106,14 @@ static void take_function(struct functions *f, const char *start, size_t length)
 	memcpy(f->name[f->count++], name, sizeof(name));
 }
 
-/* Takes each "NAME+0xOFFSET/0xSIZE". The unwinder does not vouch for one after a question mark. */
 static void take_functions(struct functions *f, const char *line, size_t length)
 {
-	const char *end = line + length;
+	struct trace_place place;
 
-	for (const char *plus = line; (plus = memmem(plus, (size_t)(end - plus), "+0x", 3));
-	     plus += 3) {
-		const char *start = plus;
-		size_t digits = strspn(plus + 3, "0123456789abcdef");
-
-		if (plus + 3 + digits >= end || plus[3 + digits] != '/')
-			continue;
-		while (start > line && is_name(start[-1]))
-			start--;
-		if (start - line < 2 || start[-1] != ' ' || start[-2] != '?')
-			take_function(f, start, (size_t)(plus - start));
-	}
+	for (const char *at = line; trace_place_find(line, at, line + length, &place);
+	     at = place.end)
+		if (place.sure)
+			take_function(f, place.name, place.name_length);
 }
 
 static bool line_begins(const char *line, size_t length, const char *with)
@@ -190,8 +176,7 @@ static void take_race(const char *line, struct functions *f)
 		names += strspn(names, " /");
 		if (strncmp(names, "in ", 3) == 0)
 			names += 3;
-		for (length = 0; is_name(names[length]); length++)
-			;
+		length = strcspn(names, " +");
 		take_function(f, names, length);
 		names += length;
 		names = strncmp(names, " / ", 3) == 0 ? names : NULL;
