@@ -138,9 +138,9 @@ static int decode_section(const struct decoding *d, const struct object *o, cons
 			  const struct elf_function *functions, struct decoded **places,
 			  size_t count, struct error **err)
 {
-	_cleanup_free_ uint64_t *addresses = calloc(count, sizeof(*addresses));
-	_cleanup_free_ size_t *which = calloc(count, sizeof(*which));
-	_cleanup_free_ char **lines = calloc(count, sizeof(*lines));
+	_cleanup_free_ uint64_t *addresses = calloc(count + 1, sizeof(*addresses));
+	_cleanup_free_ size_t *which = calloc(count + 1, sizeof(*which));
+	_cleanup_free_ char **lines = calloc(count + 1, sizeof(char *));
 	size_t found = 0;
 
 	if (!addresses || !which || !lines)
@@ -186,8 +186,8 @@ static int decode_sections(const struct decoding *d, const struct object *o,
 static int decode_object(struct decoding *d, const char *module, const char *name,
 			 struct error **err)
 {
-	_cleanup_free_ struct elf_function *functions = calloc(d->count, sizeof(*functions));
-	_cleanup_free_ struct decoded **places = calloc(d->count, sizeof(*places));
+	_cleanup_free_ struct elf_function *functions = calloc(d->count + 1, sizeof(*functions));
+	_cleanup_free_ struct decoded **places = calloc(d->count + 1, sizeof(struct decoded *));
 	_cleanup_(object_clear) struct object o = { 0 };
 	size_t count = 0;
 
@@ -286,25 +286,37 @@ static void write_decoded(const struct decoding *d, const char *trace, FILE *out
 	fputc('\n', out);
 }
 
+/* Returns the source of FUNCTION, of LENGTH, or of a part of it ("FUNCTION.cold"), in the line. */
+static const char *find_source(const struct decoding *d, const char *line, const char *end,
+			       const char *function, size_t length)
+{
+	struct trace_place place;
+
+	for (const char *at = line; trace_place_find(line, at, end, &place); at = place.end) {
+		const struct decoded *found = decoding_find(d, &place);
+
+		if (place.name_length >= length && strncmp(place.name, function, length) == 0 &&
+		    (place.name_length == length || place.name[length] == '.') && found)
+			return found->line;
+	}
+	return NULL;
+}
+
 /* The innermost function is the first that the signature names. */
 static void set_source(const struct decoding *d, json_t *trace)
 {
-	const char *text = decoding_text(trace, "trace");
 	const char *function = strstr(decoding_text(trace, "signature"), ": ");
 	size_t length = function ? strcspn(function + 2, " ") : 0;
-	struct trace_place place;
+	const char *source = NULL;
 
-	for (const char *at = text;
-	     length && trace_place_find(text, at, text + strlen(text), &place); at = place.end) {
-		const struct decoded *found = decoding_find(d, &place);
+	for (const char *line = decoding_text(trace, "trace"); length && *line && !source;) {
+		const char *end = line + strcspn(line, "\n");
 
-		if (place.name_length >= length && strncmp(place.name, function + 2, length) == 0 &&
-		    (place.name_length == length || place.name[length] == '.') && found &&
-		    found->line) {
-			json_object_set_new(trace, "source", json_string(found->line));
-			return;
-		}
+		source = find_source(d, line, end, function + 2, length);
+		line = end + (*end == '\n');
 	}
+	if (source)
+		json_object_set_new(trace, "source", json_string(source));
 }
 
 static int decoding_write(const struct decoding *d, const struct kernel_traces *traces,

@@ -63,22 +63,15 @@ static void take_title(enum incident_kind kind, const char *line, char *out, siz
 static bool is_reporting(const char *name)
 {
 	static const char *const names[] = {
-		"dump_stack*",	   "show_stack*",
-		"dump_backtrace*", "print_report*",
-		"print_address*",  "kasan_*",
-		"__kasan_*",	   "__asan_*",
-		"kcsan_*",	   "__tsan_*",
-		"kmsan_*",	   "__kmsan_*",
-		"__msan_*",	   "kfence_*",
-		"ubsan_*",	   "__ubsan_*",
-		"__warn*",	   "report_bug",
-		"handle_bug",	   "exc_*",
-		"asm_exc_*",	   "die",
-		"__die*",	   "page_fault_oops",
-		"panic",	   "lock_acquire",
-		"__lock_acquire",  "check_noncircular",
-		"validate_chain",  "print_circular*",
-		"kmemleak_*",	   "create_object",
+		"dump_stack*",	  "show_stack*",  "dump_backtrace*", "print_report*",
+		"print_address*", "kasan_*",	  "__kasan_*",	     "__asan_*",
+		"kcsan_*",	  "__tsan_*",	  "kmsan_*",	     "__kmsan_*",
+		"__msan_*",	  "kfence_*",	  "ubsan_*",	     "__ubsan_*",
+		"__warn*",	  "report_bug",	  "handle_bug",	     "exc_*",
+		"asm_exc_*",	  "die",	  "__die*",	     "page_fault_oops",
+		"panic",	  "lock_acquire", "__lock_acquire",  "check_noncircular",
+		"validate_chain", "__might_*",	  "print_circular*", "kmemleak_*",
+		"create_object",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -1,7 +1,8 @@
 /* frontend/fstests/kernel_log.c on recorded consoles: tests/recorded/kernel/NAME.log, each with the
  * expected findings in NAME.expected, "KIND|TEST|LINE|LINES|LAST|SIGNATURE" per line; LINES is the
  * length of the trace, and LAST its last line. documented.log has the reports of Linux'
- * Documentation/dev-tools, shortened. */
+ * Documentation/dev-tools, shortened; faults-6.1.log is of a kernel with KASAN, lockdep and
+ * kmemleak. */
 #include "frontend/fstests/kernel_log.h"
 
 #include "recorded.h"
