@@ -287,8 +287,8 @@ static void write_decoded(const struct decoding *d, const char *trace, FILE *out
 }
 
 /* Returns the source of FUNCTION, of LENGTH, or of a part of it ("FUNCTION.cold"), in the line. */
-static const char *find_source(const struct decoding *d, const char *line, const char *end,
-			       const char *function, size_t length)
+static const char *source_of_function(const struct decoding *d, const char *line, const char *end,
+				      const char *function, size_t length)
 {
 	struct trace_place place;
 
@@ -312,7 +312,7 @@ static void set_source(const struct decoding *d, json_t *trace)
 	for (const char *line = decoding_text(trace, "trace"); length && *line && !source;) {
 		const char *end = line + strcspn(line, "\n");
 
-		source = find_source(d, line, end, function + 2, length);
+		source = source_of_function(d, line, end, function + 2, length);
 		line = end + (*end == '\n');
 	}
 	if (source)
