@@ -183,14 +183,7 @@ static int gathering_add_batches(struct gathering *g, struct error **err)
 
 /* --- kernels -------------------------------------------------------------------------------- */
 
-static const char *gathering_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-/* Complaints of every kernel count, including those of lost tasks. */
+/* Reports of every kernel count, including those of lost tasks. */
 static int gathering_add_kernel(const struct shared_run *s, const char *task,
 				struct fstests_run *run, struct error **err)
 {
@@ -207,12 +200,8 @@ static int gathering_add_kernel(const struct shared_run *s, const char *task,
 		if (json_is_object(object)) {
 			json_clean(object);
 			json_object_set_new(object, "task", json_text(task));
-			result = fstests_run_complain(run, gathering_text(object, "kind"),
-						      gathering_text(object, "test"),
-						      gathering_text(object, "line"),
-						      gathering_text(object, "trace"), err);
-			if (result == 0)
-				result = run_folder_append(&run->folder, RUN_KERNEL, object, err);
+			kernel_traces_add(&run->kernel, object);
+			result = run_folder_append(&run->folder, RUN_KERNEL, object, err);
 		}
 		json_decref(object);
 		if (result < 0)

@@ -5,9 +5,9 @@
 
 #include "frontend/cluster/shared_run.h"
 
-/* Fills RUN's results and complaints from the finished batches, in the order of its plan. For each
- * batch, only the results of the task that finished it count; tests of unfinished batches become
- * unreached. Text comes from guests and is cleaned. Sets RUN's `crashed` if a kernel crashed
+/* Fills RUN's results and its kernels' reports from the finished batches, in the order of its plan.
+ * For each batch, only the results of the task that finished it count; tests of unfinished batches
+ * become unreached. Text comes from guests and is cleaned. Sets RUN's `crashed` if a kernel crashed
  * between tests. */
 int gathering_collect(const struct shared_run *s, struct fstests_run *run, struct error **err);
 

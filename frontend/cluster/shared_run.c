@@ -67,12 +67,13 @@ static json_t *words_to_json(const char *const *words, size_t count)
 static json_t *options_to_json(const struct fstests_options *o)
 {
 	struct fstests_options copy = *o;
-	json_t *object = json_pack(
-		"{s:I, s:I, s:b, s:I, s:I, s:b, s:o}", "device_count", (json_int_t)o->device_count,
-		"device_size", (json_int_t)o->device_size, "device_memory", (int)o->device_memory,
-		"test_timeout", (json_int_t)o->test_timeout, "boot_timeout",
-		(json_int_t)o->boot_timeout, "unsealed", (int)o->unsealed, "vng_words",
-		words_to_json(o->vng_words, o->vng_word_count));
+	json_t *object =
+		json_pack("{s:I, s:I, s:b, s:I, s:I, s:b, s:b, s:o}", "device_count",
+			  (json_int_t)o->device_count, "device_size", (json_int_t)o->device_size,
+			  "device_memory", (int)o->device_memory, "test_timeout",
+			  (json_int_t)o->test_timeout, "boot_timeout", (json_int_t)o->boot_timeout,
+			  "unsealed", (int)o->unsealed, "kmemleak", (int)o->kmemleak, "vng_words",
+			  words_to_json(o->vng_words, o->vng_word_count));
 
 	for (size_t i = 0; i < TEXT_COUNT; i++)
 		if (*text_option(&copy, i))
@@ -91,6 +92,7 @@ static void options_from_json(const json_t *object, struct fstests_options *o)
 	o->test_timeout = (unsigned int)json_integer_value(json_object_get(object, "test_timeout"));
 	o->boot_timeout = (unsigned int)json_integer_value(json_object_get(object, "boot_timeout"));
 	o->unsealed = json_is_true(json_object_get(object, "unsealed"));
+	o->kmemleak = json_is_true(json_object_get(object, "kmemleak"));
 }
 
 void shared_run_options(const struct shared_run *s, struct fstests_options *options)

@@ -507,7 +507,7 @@ static int submission_collect(struct submission *s, struct error **err)
 {
 	struct fstests_run *run = s->run;
 
-	/* An earlier process may have collected the complaints so far. */
+	/* An earlier process may have collected the kernels' reports so far. */
 	if (unlinkat(run->folder.fd, RUN_KERNEL, 0) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->folder.path);
 	if (gathering_collect(&s->shared, run, err) < 0)

@@ -8,6 +8,7 @@
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/run_durations.h"
 #include "frontend/fstests/shard_run.h"
+#include "frontend/vm/kernel_features.h"
 #include "frontend/vm/kvm.h"
 #include "lib/error_wrap.h"
 
@@ -90,6 +91,23 @@ static struct rootfs_choice rootfs_choice_of(const struct fstests_job *j)
 	};
 }
 
+/* The guest also finds out, but only once it has booted. */
+static int check_kernel(const struct fstests_job *j, struct error **err)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features = NULL;
+
+	if (!j->options.kmemleak)
+		return 0;
+	features = kernel_features_read(j->rootfs.kernel);
+	if (!kernel_config(features) ||
+	    kernel_feature(features, "DEBUG_KMEMLEAK", "kmemleak") == FEATURE_BUILTIN)
+		return 0;
+	return error_set(err, ERR_INPUT,
+			 "--kmemleak: kernel %s has no kmemleak; fix: build one with "
+			 "CONFIG_DEBUG_KMEMLEAK",
+			 j->rootfs.kernel->version);
+}
+
 static int prepare_root(struct fstests_job *j, struct error **err)
 {
 	const struct fstests_options *o = &j->options;
@@ -102,11 +120,12 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			fstests_job_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return read_words(j, err);
+		return check_kernel(j, err) < 0 ? -1 : read_words(j, err);
 	}
 	j->upgrade.progress = j->run.progress;
 	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
-	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
+	    check_kernel(j, err) < 0 || read_words(j, err) < 0 ||
+	    root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;

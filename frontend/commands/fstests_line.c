@@ -101,6 +101,9 @@ const struct option_row fstests_rows[] = {
 	{ "--quarantine", NULL, OPTION_QUARANTINE,
 	  "do not let known flakes fail the run: tests that failed and passed earlier with one "
 	  "and the same kernel, and fail no more often now" },
+	{ "--kmemleak", NULL, OPTION_KMEMLEAK,
+	  "look for leaked memory after each test, which then fails; the kernel needs "
+	  "CONFIG_DEBUG_KMEMLEAK" },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
@@ -176,6 +179,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	if (o->host_root && line_is_default(line, OPTION_BUILD))
 		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
+	o->kmemleak = line_has(line, OPTION_KMEMLEAK);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->until_failure = line_has(line, OPTION_UNTIL_FAILURE);
 	o->quarantine = line_has(line, OPTION_QUARANTINE);
@@ -213,13 +217,29 @@ static int read_repetitions(struct fstests_options *o, const struct parsed_line 
 	return 0;
 }
 
+/* Some kernels have it, but switched off. */
+static int add_kmemleak(struct fstests_options *o, struct error **err)
+{
+	char *words;
+
+	if (!o->kmemleak)
+		return 0;
+	if (asprintf(&words, "%s%skmemleak=on", o->append ? o->append : "", o->append ? " " : "") <
+	    0)
+		return error_no_memory(err);
+	free(o->append);
+	o->append = words;
+	return 0;
+}
+
 int fstests_read_line(struct fstests_options *o, const struct parsed_line *line, struct error **err)
 {
 	int devices, words;
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
-	    line_append(line, &o->append, err) < 0 || line_overlays(line, o->overlays, err) < 0)
+	    line_append(line, &o->append, err) < 0 || add_kmemleak(o, err) < 0 ||
+	    line_overlays(line, o->overlays, err) < 0)
 		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)

@@ -15,6 +15,7 @@
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
+#include "frontend/fstests/trace_decode.h"
 #include "frontend/vm/kernel_features.h"
 #include "lib/error_wrap.h"
 #include "lib/write_all.h"
@@ -147,13 +148,26 @@ static void print_baseline(const struct fstests_job *j, json_t *summary)
 	comparison_print(stdout, &j->comparison);
 }
 
+/* Source lines only help to read the traces: without them, the run is as good. */
+static void decode_traces(struct fstests_job *j)
+{
+	_cleanup_free_ char *build =
+		j->rootfs.kernel ? kernel_build_directory(j->rootfs.kernel) : NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	if (build && trace_decode(&j->run.kernel, build, &j->run.folder, &err) < 0)
+		progress_note(j->run.progress, "%s", error_text(err));
+}
+
 /* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */
 int fstests_finish(struct fstests_job *j, json_t *record, int status, const struct error *why,
 		   struct error **err)
 {
-	json_t *summary = summary_to_json(&j->run, status);
+	json_t *summary;
 	int r;
 
+	decode_traces(j);
+	summary = summary_to_json(&j->run, status);
 	progress_end(j->run.progress);
 	if (j->options.install_missing)
 		json_object_set_new(summary, "missing", missing_to_json(&j->lackings));

@@ -141,7 +141,7 @@ static json_t *results_to_json(const struct results *results)
 }
 
 static void runs_print_one(const struct run_folder *run, const json_t *record,
-			   const struct results *results)
+			   const struct results *results, const struct kernel_traces *kernel)
 {
 	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
 
@@ -157,6 +157,7 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       faccessat(run->fd, RUN_OUTPUT, F_OK, 0) == 0 ? "check.out, console.log"
 							    : "check-N.out, console-N.log");
 	results_print(stdout, results);
+	kernel_traces_print(stdout, kernel);
 	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
@@ -179,24 +180,40 @@ static int read_run(const char *name, struct run_folder *run, struct results *re
 	return 0;
 }
 
+/* Until a run ends, "kernel" is its kernel's path. */
+static int read_traces(const struct run_folder *run, const json_t *record,
+		       struct kernel_traces *traces, struct error **err)
+{
+	const json_t *list = json_object_get(record, "kernel"), *trace;
+	size_t i;
+
+	if (!json_is_array(list))
+		return kernel_traces_read(traces, run->fd, err);
+	json_array_foreach(list, i, trace) kernel_traces_add(traces, trace);
+	return 0;
+}
+
 static int runs_show(const struct runs *r, char **words, struct error **err)
 {
 	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
 	_cleanup_(results_clear) struct results results = { 0 };
+	_cleanup_(kernel_traces_clear) struct kernel_traces kernel = { NULL };
 	json_t *record;
 
 	if (read_run(words[0], &run, &results, err) < 0)
 		return -1;
 	record = run_folder_read(&run, err);
-	if (!record)
+	if (!record || read_traces(&run, record, &kernel, err) < 0) {
+		json_decref(record);
 		return -1;
+	}
 	if (r->json) {
 		json_object_set_new(record, "state", json_string(state_of(&run, record)));
 		json_object_set_new(record, "tests_ended", results_to_json(&results));
 		document_print(record);
 		return EXIT_OK;
 	}
-	runs_print_one(&run, record, &results);
+	runs_print_one(&run, record, &results, &kernel);
 	json_decref(record);
 	return EXIT_OK;
 }

@@ -29,6 +29,7 @@ static void merge_print(const struct run_merge *m)
 {
 	results_print(stdout, &m->results);
 	merge_print_missing(m);
+	kernel_traces_print(stdout, &m->kernel);
 	putchar('\n');
 	summary_print_counts(&m->results, m->status);
 	printf(", in %zu shards\nrun %s: %s\n",

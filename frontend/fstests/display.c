@@ -127,19 +127,20 @@ void display_ended(const struct fstests_run *run, const struct test_result *resu
 		      result->reason ? "  " : "", result->reason ? result->reason : "");
 }
 
-void display_kernel(const struct fstests_run *run, unsigned int guest, const struct complaint *c)
+void display_kernel(const struct fstests_run *run, json_t *report)
 {
-	json_t *event;
+	const char *test = json_string_value(json_object_get(report, "test"));
+	json_int_t count = json_integer_value(json_object_get(report, "count"));
+	char times[32] = "";
 
 	if (run->options->json) {
-		event = json_pack("{s:s, s:o, s:o, s:o}", "kind", c->kind, "test",
-				  json_text(c->test), "line", json_text(c->line), "trace",
-				  json_text(c->trace));
-		add_guest(event, guest);
-		event_print("kernel", event);
-	} else
-		progress_note(run->progress, "kernel, %s%s: %s", *c->test ? "in " : "between tests",
-			      c->test, c->line);
+		event_print("kernel", json_copy(report));
+		return;
+	}
+	if (count > 1)
+		snprintf(times, sizeof(times), ", %" JSON_INTEGER_FORMAT " times", count);
+	progress_note(run->progress, "kernel, %s%s%s: %s", *test ? "in " : "between tests", test,
+		      times, json_string_value(json_object_get(report, "line")));
 }
 
 void display_boot(const struct fstests_run *run, unsigned int guest, const char *why)

@@ -8,8 +8,7 @@ void display_begin(const struct fstests_run *run);
 void display_started(const struct fstests_run *run, unsigned int guest, const char *section,
 		     const char *name);
 void display_ended(const struct fstests_run *run, const struct test_result *result);
-void display_kernel(const struct fstests_run *run, unsigned int guest,
-		    const struct complaint *complaint);
+void display_kernel(const struct fstests_run *run, json_t *report); /* a line of kernel.jsonl */
 void display_boot(const struct fstests_run *run, unsigned int guest, const char *why);
 void display_retired(const struct fstests_run *run, unsigned int guest, const char *why);
 void display_complaint(const struct fstests_run *run, const char *line); /* check's */

@@ -12,34 +12,6 @@ bool fstests_repeats(const struct fstests_options *options)
 	return options->again || options->until_failure || options->retry_failed;
 }
 
-static void complaint_clear(struct complaint *c)
-{
-	free(c->kind);
-	free(c->test);
-	free(c->line);
-	free(c->trace);
-}
-
-int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
-			 const char *line, const char *trace, struct error **err)
-{
-	struct complaint *larger =
-		reallocarray(run->complaints, run->complaint_count + 1, sizeof(*larger));
-	struct complaint *c;
-
-	if (!larger)
-		return error_no_memory(err);
-	run->complaints = larger;
-	c = &larger[run->complaint_count];
-	*c = (struct complaint){ strdup(kind), strdup(test), strdup(line), strdup(trace) };
-	if (c->kind && c->test && c->line && c->trace) {
-		run->complaint_count++;
-		return 0;
-	}
-	complaint_clear(c);
-	return error_no_memory(err);
-}
-
 /* Whether the tree certainly has no test of exactly this name. check then runs one whose name it
  * begins: "generic/107-quota" for "generic/107". */
 static bool fstests_lacks_test(const char *tree, const char *name)
@@ -94,7 +66,5 @@ void fstests_run_clear(struct fstests_run *run)
 	durations_free(&run->given);
 	test_groups_free(&run->groups);
 	shard_clear(&run->shard);
-	for (size_t i = 0; i < run->complaint_count; i++)
-		complaint_clear(&run->complaints[i]);
-	free(run->complaints);
+	kernel_traces_clear(&run->kernel);
 }

@@ -7,6 +7,7 @@
 
 #include "frontend/cli/progress.h"
 #include "frontend/fstests/durations.h"
+#include "frontend/fstests/kernel_traces.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
 #include "frontend/fstests/shard.h"
@@ -53,7 +54,7 @@ struct fstests_options {
 	unsigned int again;		    /* how often each test runs again; AGAIN_FOREVER */
 	unsigned int retry_failed;	    /* how often a test that failed runs again */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
-	bool until_failure, quarantine;
+	bool until_failure, quarantine, kmemleak;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
@@ -72,11 +73,6 @@ enum fstests_exit {
 	FSTESTS_INTERRUPTED = 130,
 };
 
-/* A kernel message about something wrong. */
-struct complaint {
-	char *kind, *test, *line, *trace;
-};
-
 struct fstests_run {
 	const struct fstests_options *options;
 	struct run_folder folder;
@@ -90,8 +86,7 @@ struct fstests_run {
 	const struct test_supply *supply; /* NULL: the plan has all tests */
 	struct durations *given;	  /* --durations; NULL if none */
 	struct results results;
-	struct complaint *complaints;
-	size_t complaint_count;
+	struct kernel_traces kernel; /* what the kernel reported */
 	struct durations *durations; /* of earlier runs */
 	struct test_groups *groups;  /* of the tree's tests; may be NULL */
 	struct progress *progress;
@@ -109,10 +104,6 @@ struct fstests_run {
 
 /* Whether tests may run more than once. */
 bool fstests_repeats(const struct fstests_options *options);
-
-/* Adds a complaint, with copies of these. */
-int fstests_run_complain(struct fstests_run *run, const char *kind, const char *test,
-			 const char *line, const char *trace, struct error **err);
 
 /* Whether the command line names every test, so that no guest has to list them. Sets PLAN, which is
  * empty if not. */

@@ -35,7 +35,54 @@ static void write_element(FILE *out, const char *element, const struct test_resu
 	fprintf(out, "</%s>\n", element);
 }
 
-static void write_case(FILE *out, const struct test_result *r)
+static const char *junit_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/* What the kernel reported in each test: an array of the run's traces by the test's name. */
+static json_t *traces_by_test(const json_t *record)
+{
+	json_t *by_test = json_object(), *trace, *test;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(record, "kernel"), i, trace)
+	{
+		json_array_foreach(json_object_get(trace, "tests"), k, test)
+		{
+			const char *name = json_string_value(test);
+			json_t *traces = name ? json_object_get(by_test, name) : NULL;
+
+			if (name && !traces) {
+				traces = json_array();
+				json_object_set_new(by_test, name, traces);
+			}
+			json_array_append(traces, trace);
+		}
+	}
+	return by_test;
+}
+
+static void write_traces(FILE *out, const json_t *traces)
+{
+	const json_t *trace;
+	size_t i;
+
+	if (!json_array_size(traces))
+		return;
+	fputs("    <system-err>", out);
+	json_array_foreach(traces, i, trace)
+	{
+		fputs("kernel: ", out);
+		escape(out, junit_text(trace, "kind"));
+		fputs(": ", out);
+		escape(out, junit_text(trace, "line"));
+		fputc('\n', out);
+	}
+	fputs("</system-err>\n", out);
+}
+
+static void write_case(FILE *out, const struct test_result *r, const json_t *traces)
 {
 	fputs("  <testcase classname=\"fstests", out);
 	fputs(*r->section ? "." : "", out);
@@ -62,6 +109,7 @@ static void write_case(FILE *out, const struct test_result *r)
 	default:
 		break;
 	}
+	write_traces(out, traces);
 	fputs("  </testcase>\n", out);
 }
 
@@ -99,6 +147,7 @@ static void write_suite(FILE *out, const struct junit_suite *suite)
 	size_t skipped =
 		results_count(results, TEST_FAIL) - failed + results_count(results, TEST_NOTRUN) +
 		results_count(results, TEST_EXPUNGED) + results_count(results, TEST_UNREACHED);
+	json_t *traces = traces_by_test(suite->record);
 
 	fputs("<testsuite name=\"", out);
 	escape(out, suite->name);
@@ -108,8 +157,9 @@ static void write_suite(FILE *out, const struct junit_suite *suite)
 	if (suite->record)
 		write_properties(out, suite->record);
 	for (size_t i = 0; i < results->count; i++)
-		write_case(out, &results->list[i]);
+		write_case(out, &results->list[i], json_object_get(traces, results->list[i].name));
 	fputs("</testsuite>\n", out);
+	json_decref(traces);
 }
 
 int junit_write_suites(const char *path, const struct junit_suite *suites, size_t count,

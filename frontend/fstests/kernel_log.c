@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "frontend/cli/text.h"
+#include "frontend/fstests/trace_signature.h"
 
 #define LINE_SIZE 1024
 #define TEST_SIZE 128
-#define TRACE_LINES 80
+#define TRACE_LINES 200
 
 /* A line matches the first row whose words it contains in this order; more specific rows come
  * before more general ones. */
@@ -33,22 +34,27 @@ static const struct log_rule {
 	{ INCIDENT_OOPS, { "Unable to handle kernel " } },
 	{ INCIDENT_OOPS, { "general protection fault" } },
 	{ INCIDENT_OOPS, { "Oops: " } },
-	{ INCIDENT_LOCKDEP, { "WARNING: possible circular locking dependency" } },
-	{ INCIDENT_LOCKDEP, { "WARNING: possible recursive locking" } },
-	{ INCIDENT_LOCKDEP, { "WARNING: possible irq lock inversion" } },
+	/* Kernels before 4.19 begin some of these with "INFO: ". */
+	{ INCIDENT_LOCKDEP, { ": possible circular locking dependency" } },
+	{ INCIDENT_LOCKDEP, { ": possible recursive locking" } },
+	{ INCIDENT_LOCKDEP, { ": possible irq lock inversion" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: inconsistent lock state" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: bad unlock balance" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: held lock freed" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: lock held when returning to user space" } },
-	{ INCIDENT_LOCKDEP, { "WARNING: suspicious RCU usage" } },
+	{ INCIDENT_LOCKDEP, { ": suspicious RCU usage" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: bad contention" } },
+	{ INCIDENT_LOCKDEP, { "WARNING: ", " still has locks held" } },
+	{ INCIDENT_LOCKDEP, { "INFO: trying to register non-static key" } },
 	{ INCIDENT_LOCKDEP, { "WARNING: Nested lock was not taken" } },
 	{ INCIDENT_LOCKDEP, { "BUG: MAX_LOCK" } },
 	{ INCIDENT_LOCKDEP, { "DEBUG_LOCKS_WARN_ON(" } },
 	{ INCIDENT_LOCKDEP, { "BUG: Invalid wait context" } },
 	{ INCIDENT_BUG, { "kernel BUG at " } },
 	{ INCIDENT_BUG, { "BUG: " } },
+	{ INCIDENT_BUG, { "BUG ", " (", "): " } }, /* of a slab cache */
 	{ INCIDENT_OOM, { "Out of memory: Killed process" } },
 	{ INCIDENT_OOM, { " invoked oom-killer: " } },
 	{ INCIDENT_LEAK, { "kmemleak: ", " new suspected memory leak" } },
@@ -70,22 +76,6 @@ struct kernel_log {
 	char trace[INCIDENT_TRACE_MAX];
 	size_t lines;
 };
-
-const char *incident_name(enum incident_kind kind)
-{
-	static const char *const names[INCIDENT_KINDS] = {
-		[INCIDENT_PANIC] = "panic",	  [INCIDENT_OOPS] = "oops",
-		[INCIDENT_BUG] = "BUG",		  [INCIDENT_KASAN] = "KASAN",
-		[INCIDENT_KCSAN] = "KCSAN",	  [INCIDENT_KMSAN] = "KMSAN",
-		[INCIDENT_KFENCE] = "KFENCE",	  [INCIDENT_UBSAN] = "UBSAN",
-		[INCIDENT_LOCKDEP] = "lockdep",	  [INCIDENT_HUNG_TASK] = "hung task",
-		[INCIDENT_LOCKUP] = "lockup",	  [INCIDENT_STALL] = "RCU stall",
-		[INCIDENT_OOM] = "out of memory", [INCIDENT_LEAK] = "memory leak",
-		[INCIDENT_WARNING] = "WARNING",
-	};
-
-	return names[kind];
-}
 
 struct kernel_log *kernel_log_new(void (*incident)(const struct incident *incident, void *context),
 				  void *context)
@@ -139,12 +129,17 @@ static const struct log_rule *classify(const char *line)
 
 static void close_incident(struct kernel_log *k)
 {
-	struct incident incident = {
-		.kind = k->kind, .test = k->head_test, .line = k->head, .trace = k->trace
-	};
+	char signature[SIGNATURE_SIZE];
+	const struct incident incident = { .kind = k->kind,
+					   .test = k->head_test,
+					   .line = k->head,
+					   .trace = k->trace,
+					   .signature = signature };
 
-	if (k->open)
-		k->incident(&incident, k->context);
+	if (!k->open)
+		return;
+	trace_signature(k->kind, k->head, k->trace, signature);
+	k->incident(&incident, k->context);
 	k->open = false;
 }
 
@@ -181,6 +176,16 @@ static bool belongs_to_open(const struct kernel_log *k, enum incident_kind kind)
 	       (kind == INCIDENT_OOPS && k->kind == INCIDENT_BUG);
 }
 
+/* KASAN, KCSAN, KMSAN and KFENCE print a line of equals signs before and after a report. */
+static bool ends_report(enum incident_kind kind, const char *line)
+{
+	bool framed = kind == INCIDENT_KASAN || kind == INCIDENT_KCSAN || kind == INCIDENT_KMSAN ||
+		      kind == INCIDENT_KFENCE;
+
+	return (framed && text_has_prefix(line, "========")) ||
+	       (kind != INCIDENT_PANIC && text_has_prefix(line, "---[ end "));
+}
+
 static void kernel_log_take_line(struct kernel_log *k)
 {
 	static const char mark[] = "run fstests ";
@@ -199,7 +204,7 @@ static void kernel_log_take_line(struct kernel_log *k)
 		open_incident(k, rule->kind, line);
 	} else if (k->open) {
 		kernel_log_append(k, line);
-		if (strncmp(line, "---[ end ", 9) == 0 && k->kind != INCIDENT_PANIC)
+		if (ends_report(k->kind, line))
 			close_incident(k);
 	}
 }

@@ -6,35 +6,7 @@
 
 #include <stddef.h>
 
-enum incident_kind {
-	INCIDENT_PANIC,
-	INCIDENT_OOPS,
-	INCIDENT_BUG,
-	INCIDENT_KASAN,
-	INCIDENT_KCSAN,
-	INCIDENT_KMSAN,
-	INCIDENT_KFENCE,
-	INCIDENT_UBSAN,
-	INCIDENT_LOCKDEP,
-	INCIDENT_HUNG_TASK,
-	INCIDENT_LOCKUP, /* soft or hard */
-	INCIDENT_STALL,	 /* RCU */
-	INCIDENT_OOM,
-	INCIDENT_LEAK, /* kmemleak */
-	INCIDENT_WARNING,
-	INCIDENT_KINDS,
-};
-
-struct incident {
-	enum incident_kind kind;
-	const char *test;  /* "" if none was running */
-	const char *line;  /* the line that reports it, without its timestamp */
-	const char *trace; /* this line and those after it, at most INCIDENT_TRACE_MAX bytes */
-};
-
-#define INCIDENT_TRACE_MAX 8192
-
-const char *incident_name(enum incident_kind kind); /* "panic", "hung task", … */
+#include "frontend/fstests/incident.h"
 
 struct kernel_log;
 

@@ -6,15 +6,18 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/kernel_log.h"
+#include "frontend/fstests/kmemleak.h"
 
 #define NOTRUN_MOST 4096
 #define OUTPUT_MOST 4096
 #define DMESG_MOST (1u << 20)
 #define DMESG_SHOWN 4096
+#define LEAKS_MOST (1u << 20)
 #define LOG_MOST (1u << 20)
 #define UNSTARTABLE_MOST (4u << 20)
 #define MOUNTED "/mnt/" /* frontend/guest/fstests.sh mounts the test filesystems there */
 
+#define LEAK_CHECK "_check_kmemleak"
 #define IN_LOG "check.log lists it as failed"
 
 /* Returns the start of [SECTION/]NAME.SUFFIX, or NULL if it cannot be read. The caller frees it. */
@@ -116,10 +119,38 @@ static bool result_files_names(const char *text, const char *what)
 	return text && strstr(text, what);
 }
 
+/* Whether "_check_dmesg", say, printed that it found something. */
+static bool check_found(const struct test_result *result, const char *check)
+{
+	return result_files_names(result->reason, check) ||
+	       result_files_names(result->detail, check);
+}
+
+char *result_files_leaks(int folder, const struct test_result *result)
+{
+	return result->status == TEST_FAIL && check_found(result, LEAK_CHECK)
+		       ? result_files_read_file(folder, result, "kmemleak", LEAKS_MOST)
+		       : NULL;
+}
+
+static void take_leaks(const char *file, struct test_result *result, struct result_text *text)
+{
+	size_t count = kmemleak_count(file);
+	const char *first = strstr(file, "unreferenced object ");
+
+	add_lines(text, first ? first : file);
+	if (result->reason && !text_has_prefix(result->reason, LEAK_CHECK))
+		return;
+	snprintf(text->reason, sizeof(text->reason), "kmemleak: %zu object%s leaked", count,
+		 count == 1 ? "" : "s");
+	result->reason = text->reason;
+}
+
 void result_files_add(int folder, struct test_result *result, struct result_text *text)
 {
 	_cleanup_free_ char *output = NULL;
 	_cleanup_free_ char *kernel = NULL;
+	_cleanup_free_ char *leaks = result_files_leaks(folder, result);
 
 	*text->reason = *text->detail = '\0';
 	if (result->status == TEST_NOTRUN) {
@@ -141,10 +172,11 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 		add_lines(text, output);
 	}
 	/* With KEEP_DMESG every test has a dmesg file. */
-	if ((result_files_names(result->reason, "_check_dmesg") ||
-	     result_files_names(result->detail, "_check_dmesg")) &&
+	if (check_found(result, "_check_dmesg") &&
 	    (kernel = result_files_read_file(folder, result, "dmesg", DMESG_MOST)))
 		take_dmesg(kernel, result, text);
+	if (leaks)
+		take_leaks(leaks, result, text);
 	result->detail = *text->detail ? text->detail : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* Reads the files that fstests leaves in the results directory: [SECTION/]NAME.notrun, NAME.dmesg,
- * NAME.out.bad, and [SECTION/]check.log. The guest writes them, so they are untrusted: names cannot
- * lead outside the directory, sizes are bounded, and control characters are removed from text.
- * Source: check and common/rc of fstests. */
+ * NAME.kmemleak, NAME.out.bad, and [SECTION/]check.log. The guest writes them, so they are
+ * untrusted: names cannot lead outside the directory, sizes are bounded, and control characters are
+ * removed from text. Source: check and common/rc of fstests. */
 #pragma once
 
 #include "frontend/fstests/results.h"
@@ -11,9 +11,13 @@ struct result_text {
 };
 
 /* Adds details from the files below `folder` to RESULT, which holds what check printed: why a test
- * did not run, the kernel messages if check found a problem in dmesg, and a test's output if check
- * showed no diff. RESULT then points into TEXT. */
+ * did not run, the kernel messages if check found a problem in dmesg, the memory that it leaked,
+ * and a test's output if check showed no diff. RESULT then points into TEXT. */
 void result_files_add(int folder, struct test_result *result, struct result_text *text);
+
+/* Returns the test's NAME.kmemleak (kmemleak.h) if check found memory that RESULT's test leaked, or
+ * NULL. The caller frees it. */
+char *result_files_leaks(int folder, const struct test_result *result);
 
 /* Marks tests as failed that GUEST's check.log lists under "Failures", whatever check's output
  * said. Returns how many RESULTS changed, or -1 with ERR set. */

@@ -4,6 +4,7 @@
  *   run.json        the request and, in the end, the outcome
  *   tests.jsonl     a line for each test that has ended (results.h)
  *   kernel.jsonl    a line for each problem that the kernel reported
+ *   kernel.decoded  the first of equal traces, with source lines (trace_decode.h)
  *   check.out       the output of fstests' check
  *   console.log     the kernel's console, over all boots
  *   results/        fstests' own files; the guest writes them
@@ -24,6 +25,7 @@
 #define RUN_RECORD "run.json"
 #define RUN_TESTS "tests.jsonl"
 #define RUN_KERNEL "kernel.jsonl"
+#define RUN_DECODED "kernel.decoded"
 #define RUN_OUTPUT "check.out"
 #define RUN_CONSOLE "console.log"
 #define RUN_RESULTS "results"

@@ -34,6 +34,7 @@ struct merge {
 	size_t count;
 	const struct merged_shard *first; /* the first with a plan */
 	char *kernel;			  /* all shards' RUN_KERNEL */
+	struct kernel_traces traces;	  /* the same, counted */
 };
 
 static void merge_clear(struct merge *m)
@@ -46,6 +47,7 @@ static void merge_clear(struct merge *m)
 	}
 	free(m->shards);
 	free(m->kernel);
+	kernel_traces_clear(&m->traces);
 }
 
 void run_merge_clear(struct run_merge *m)
@@ -54,6 +56,7 @@ void run_merge_clear(struct run_merge *m)
 	json_decref(m->record);
 	json_decref(m->missing);
 	results_clear(&m->results);
+	kernel_traces_clear(&m->kernel);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -106,7 +109,8 @@ static int merge_read_results(struct merged_shard *s, struct error **err)
 	return error_wrap(err, "%s", s->folder.path);
 }
 
-static int merge_add_kernel(const struct merged_shard *s, FILE *kernel, struct error **err)
+static int merge_add_kernel(const struct merged_shard *s, FILE *kernel,
+			    struct kernel_traces *traces, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 
@@ -118,6 +122,7 @@ static int merge_add_kernel(const struct merged_shard *s, FILE *kernel, struct e
 		if (json_is_object(object)) {
 			json_clean(object);
 			json_object_set_new(object, "shard", json_integer(s->part));
+			kernel_traces_add(traces, object);
 			json_dumpf(object, kernel, JSON_COMPACT);
 			fputc('\n', kernel);
 		}
@@ -127,7 +132,7 @@ static int merge_add_kernel(const struct merged_shard *s, FILE *kernel, struct e
 }
 
 static int merge_read_shard(const char *name, struct merged_shard *s, FILE *kernel,
-			    struct error **err)
+			    struct kernel_traces *traces, struct error **err)
 {
 	const json_t *shard;
 
@@ -146,7 +151,7 @@ static int merge_read_shard(const char *name, struct merged_shard *s, FILE *kern
 				 "%s is no shard: it was not run with rootlet fstests --shard",
 				 name);
 	if (merge_read_plan(s, err) < 0 || merge_read_results(s, err) < 0 ||
-	    merge_add_kernel(s, kernel, err) < 0)
+	    merge_add_kernel(s, kernel, traces, err) < 0)
 		return -1;
 	/* There may be more shards than descriptors. */
 	closep(&s->folder.fd);
@@ -170,7 +175,7 @@ static int merge_read(struct merge *m, char *const *names, struct error **err)
 		}
 		s->folder = RUN_FOLDER_NONE;
 		m->count++;
-		result = merge_read_shard(*names, s, kernel, err);
+		result = merge_read_shard(*names, s, kernel, &m->traces, err);
 		/* All have the same; one is enough. */
 		if (planned)
 			free(STEAL_PTR(s->plan));
@@ -410,21 +415,6 @@ static json_t *merge_describe_shards(const struct merge *m)
 	return list;
 }
 
-/* All kernels' complaints, without traces, as a run has them. */
-static json_t *merge_complaints(const struct merge *m)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < m->count; i++) {
-		json_t *kernel = json_object_get(m->shards[i].record, "kernel");
-
-		/* Until the run ends, it is the kernel's path. */
-		if (json_is_array(kernel))
-			json_array_extend(all, kernel);
-	}
-	return all;
-}
-
 /* What the shards have in common comes from the first one. */
 static json_t *merge_describe(const struct merge *m, struct run_merge *out)
 {
@@ -451,8 +441,8 @@ static json_t *merge_describe(const struct merge *m, struct run_merge *out)
 				  json_text(out->folder.id), "began", began, "status",
 				  fstests_status_name(out->status), "exit_status", out->status,
 				  "results", json_text(out->folder.path), "seconds", seconds,
-				  "boots", boots, "kernel", merge_complaints(m), "shards",
-				  merge_describe_shards(m), "missing", out->missing));
+				  "boots", boots, "kernel", kernel_traces_list(&out->kernel),
+				  "shards", merge_describe_shards(m), "missing", out->missing));
 	summary_add_results(record, &out->results);
 	return record;
 }
@@ -504,5 +494,7 @@ int run_merge(char *const *names, const char *results, struct run_merge *out, st
 	merge_name(&m, name, sizeof(name));
 	if (run_folder_make(name, results, &out->folder, err) < 0)
 		return -1;
+	out->kernel = m.traces;
+	m.traces = (struct kernel_traces){ NULL };
 	return merge_write(&m, out, err);
 }

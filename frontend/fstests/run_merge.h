@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "frontend/fstests/kernel_traces.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
 
@@ -12,7 +13,8 @@ struct run_merge {
 	json_t *record;		  /* its run.json */
 	struct results results;	  /* a result for each planned test, in the plan's order */
 	json_t *missing;	  /* the names of tests that no shard has */
-	int status;		  /* enum fstests_exit */
+	struct kernel_traces kernel;
+	int status; /* enum fstests_exit */
 };
 
 /* Merges the runs NAMES, NULL-terminated, into a new run in the directory RESULTS, or, if that is

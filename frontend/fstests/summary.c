@@ -151,16 +151,6 @@ void results_print(FILE *out, const struct results *results)
 	print_not_run(out, results);
 }
 
-static void print_complaints(FILE *out, const struct fstests_run *run)
-{
-	for (size_t i = 0; i < run->complaint_count; i++) {
-		const struct complaint *c = &run->complaints[i];
-
-		fprintf(out, "%skernel: %s%s%s: %s\n", i ? "" : "\n", c->kind,
-			*c->test ? " in " : "", c->test, c->line);
-	}
-}
-
 void summary_print_counts(const struct results *r, int status)
 {
 	size_t failed = results_count(r, TEST_FAIL), excused = failed - results_unexcused(r);
@@ -181,7 +171,7 @@ void summary_print(const struct fstests_run *run, int status)
 	char duration[TEXT_DURATION_LEN];
 
 	results_print(stdout, &run->results);
-	print_complaints(stdout, run);
+	kernel_traces_print(stdout, &run->kernel);
 	putchar('\n');
 	summary_print_counts(&run->results, status);
 	printf(", in %s and %u boot%s\n",
@@ -214,17 +204,11 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				   "status", fstests_status_name(status), "results",
 				   run->folder.path, "exit_status", status, "seconds",
 				   clock_precise() - run->began, "boots", (int)run->boots);
-	json_t *kernel = json_array();
 
-	for (size_t i = 0; i < run->complaint_count; i++)
-		json_array_append_new(kernel,
-				      json_pack("{s:s, s:s, s:s}", "kind", run->complaints[i].kind,
-						"test", run->complaints[i].test, "line",
-						run->complaints[i].line));
 	if (run->first_test > 0)
 		json_object_set_new(object, "first_test_seconds",
 				    json_real(run->first_test - run->commanded));
 	summary_add_results(object, &run->results);
-	json_object_set_new(object, "kernel", kernel);
+	json_object_set_new(object, "kernel", kernel_traces_list(&run->kernel));
 	return object;
 }

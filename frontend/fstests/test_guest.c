@@ -10,6 +10,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/display.h"
+#include "frontend/fstests/kmemleak.h"
 #include "frontend/fstests/result_files.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
@@ -56,6 +57,28 @@ static bool lacks_program(struct test_guest *g, const struct test_result *result
 	return line;
 }
 
+/* Takes ownership of REPORT. */
+static void keep_report(struct test_guest *g, json_t *report)
+{
+	if (g->number)
+		json_object_set_new(report, "guest", json_integer(g->number));
+	kernel_traces_add(&g->run->kernel, report);
+	if (!g->err)
+		run_folder_append(&g->run->folder, RUN_KERNEL, report, &g->err);
+	display_kernel(g->run, report);
+	json_decref(report);
+}
+
+static void keep_leaks(struct test_guest *g, const struct test_result *result)
+{
+	_cleanup_free_ char *text = result_files_leaks(g->results_fd, result);
+	json_t *reports = text ? kmemleak_reports(text, result->name) : NULL, *report;
+	size_t i;
+
+	json_array_foreach(reports, i, report) keep_report(g, json_incref(report));
+	json_decref(reports);
+}
+
 static void test_ended(const struct test_result *result, void *context)
 {
 	static struct result_text text;
@@ -64,6 +87,7 @@ static void test_ended(const struct test_result *result, void *context)
 
 	if (g->err || lacks_program(g, result))
 		return;
+	keep_leaks(g, result);
 	result_files_add(g->results_fd, &whole, &text);
 	keep_result(g, &whole);
 }
@@ -93,26 +117,6 @@ static void check_complained(const char *line, const char *unknown, void *contex
 	display_complaint(g->run, line);
 }
 
-static void keep_complaint(struct test_guest *g, const struct incident *incident)
-{
-	struct fstests_run *run = g->run;
-	const struct complaint *c;
-	json_t *object;
-
-	if (fstests_run_complain(run, incident_name(incident->kind), incident->test, incident->line,
-				 incident->trace, NULL) < 0)
-		return;
-	c = &run->complaints[run->complaint_count - 1];
-	object = json_pack("{s:s, s:s, s:s, s:s}", "kind", c->kind, "test", c->test, "line",
-			   c->line, "trace", c->trace);
-	if (object && g->number)
-		json_object_set_new(object, "guest", json_integer(g->number));
-	if (object && !g->err)
-		run_folder_append(&run->folder, RUN_KERNEL, object, &g->err);
-	json_decref(object);
-	display_kernel(run, g->number, c);
-}
-
 /* The first fatal incident explains the crash; a panic only follows from it. */
 static void kernel_complained(const struct incident *incident, void *context)
 {
@@ -120,7 +124,10 @@ static void kernel_complained(const struct incident *incident, void *context)
 	bool fatal = incident->kind == INCIDENT_PANIC || incident->kind == INCIDENT_OOPS ||
 		     strncmp(incident->line, "kernel BUG at ", 14) == 0;
 
-	keep_complaint(g, incident);
+	/* fstests scans after the test, and keeps what this only counts. */
+	if (incident->kind == INCIDENT_LEAK && g->run->options->kmemleak)
+		return;
+	keep_report(g, incident_to_json(incident));
 	if (fatal && !*g->why) {
 		g->fatal = clock_precise();
 		snprintf(g->why, sizeof(g->why), "%s", incident->line);
@@ -254,6 +261,7 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 	add_variable(w, "ROOTLET_CONFIG", o->config ? "1" : "");
 	add_variable(w, "ROOTLET_TOKEN", g->orders.token);
 	add_variable(w, "ROOTLET_MORE", g->number ? "1" : "");
+	add_variable(w, "ROOTLET_KMEMLEAK", o->kmemleak ? "1" : "");
 	add_variable(w, "ROOTLET_RESULTS", part);
 	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
 	add_variable(w, "MOUNT_OPTIONS", o->mount_options);

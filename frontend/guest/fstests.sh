@@ -12,6 +12,7 @@
 #   ROOTLET_CONFIG      set if the results directory contains the user's local.config
 #   ROOTLET_TOKEN       begins each question
 #   ROOTLET_MORE        set if check should ask for more tests before it ends
+#   ROOTLET_KMEMLEAK    set if check should look for leaked memory after each test
 #   ROOTLET_RESULTS     this guest's part of the results directory; empty for all of it
 #   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as in fstests
 #
@@ -178,6 +179,17 @@ write_config() {
 	fi
 }
 
+# check itself scans after each test, if it can.
+use_kmemleak() {
+	local knob=/sys/kernel/debug/kmemleak
+	[[ -n $ROOTLET_KMEMLEAK ]] || return 0
+	[[ -e $knob ]] || mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+	{ echo scan=off >"$knob"; } 2>/dev/null ||
+		fail "--kmemleak: the kernel has no kmemleak, or it gave up: fix: build the kernel with$(
+		) CONFIG_DEBUG_KMEMLEAK, and a larger CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE if console.log says so"
+	export USE_KMEMLEAK=yes
+}
+
 # Sets ORDER to the answer.
 ask() {
 	printf '%s %s\n' "$ROOTLET_TOKEN" "$1"
@@ -240,6 +252,7 @@ mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 } || fail "cannot create the mount points"
 write_config "${devices[@]}"
 make_test_device
+use_kmemleak
 mkfifo "$orders" || fail "cannot create $orders"
 # Neither check nor a test inherits the pipe from the host.
 while IFS= read -r order; do

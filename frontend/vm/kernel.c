@@ -118,22 +118,30 @@ static int open_build(struct kernel *k, const char *folder, struct error **err)
 
 static int open_image(struct kernel *k, const char *path, struct error **err)
 {
-	size_t length = strlen(path);
+	_cleanup_free_ char *folder = NULL;
 
-	if (length > strlen("/" IMAGE_SUFFIX) &&
-	    strcmp(path + length - strlen("/" IMAGE_SUFFIX), "/" IMAGE_SUFFIX) == 0) {
-		_cleanup_free_ char *folder = strndup(path, length - strlen("/" IMAGE_SUFFIX));
-
-		if (folder && kernel_is_file(folder, ".config"))
-			return open_build(k, folder, err);
-	}
 	k->image = strdup(path);
 	if (!k->image)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
+	folder = kernel_build_directory(k);
+	if (folder && kernel_is_file(folder, ".config")) {
+		free(STEAL_PTR(k->image));
+		return open_build(k, folder, err);
+	}
 	if (read_image(path, &k->version, err) < 0)
 		return -1;
 	k->modules = find_modules(path, k->version);
 	return 0;
+}
+
+char *kernel_build_directory(const struct kernel *k)
+{
+	size_t length = strlen(k->image);
+
+	if (length <= strlen("/" IMAGE_SUFFIX) ||
+	    strcmp(k->image + length - strlen("/" IMAGE_SUFFIX), "/" IMAGE_SUFFIX) != 0)
+		return NULL;
+	return strndup(k->image, length - strlen("/" IMAGE_SUFFIX));
 }
 
 int kernel_open(const char *path, struct kernel **out, struct error **err)

@@ -28,4 +28,7 @@ int kernel_choose_boot(struct kernel *k, const char *boot, bool kvm, struct erro
 /* "elf" or "bzimage". */
 const char *kernel_boot_name(const struct kernel *k);
 
+/* The build directory that K's image lies in: a new string, or NULL. */
+char *kernel_build_directory(const struct kernel *k);
+
 void kernel_free(struct kernel **kernel);

@@ -78,15 +78,10 @@ static char *read_ikconfig(const char *path)
 }
 
 /* If a build directory has no modules, the image's path is all we know. */
-static char *read_build_config(const char *image)
+static char *read_build_config(const struct kernel *k)
 {
-	static const char place[] = "arch/x86/boot/bzImage";
-	_cleanup_free_ char *folder = NULL;
-	size_t length = strlen(image);
+	_cleanup_free_ char *folder = kernel_build_directory(k);
 
-	if (length <= strlen(place) || strcmp(image + length - strlen(place), place) != 0)
-		return NULL;
-	folder = strndup(image, length - strlen(place));
 	return folder ? read_in(folder, ".config", CONFIG_MOST) : NULL;
 }
 
@@ -97,7 +92,7 @@ static char *read_config(const struct kernel *k)
 	_cleanup_free_ char *name = NULL;
 	char *slash = folder ? strrchr(folder, '/') : NULL, *config = NULL;
 
-	config = read_build_config(k->image);
+	config = read_build_config(k);
 	if (config)
 		return config;
 	if (slash)

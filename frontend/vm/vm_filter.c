@@ -161,7 +161,7 @@ int vm_filter_install(bool unix_sockets, struct error **err)
 	filter.len = p.length;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
 		return error_errno(err, ERR_HOST,
-				   "cannot filter vng's system calls; the kernel needs "
+				   "cannot filter system calls; the kernel needs "
 				   "CONFIG_SECCOMP_FILTER");
 	return 0;
 }

@@ -1,5 +1,6 @@
-/* A seccomp filter for vng, qemu and virtiofsd. It refuses sockets, setuid and setgid bits, the
- * caller's keyrings and new namespaces, and so confines a guest that has taken over qemu. */
+/* A seccomp filter for vng, qemu and virtiofsd, and for other programs that parse untrusted files.
+ * It refuses sockets, setuid and setgid bits, the caller's keyrings and new namespaces, and so
+ * confines a guest that has taken over qemu. */
 #pragma once
 
 #include <stdbool.h>

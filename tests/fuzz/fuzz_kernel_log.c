@@ -1,5 +1,6 @@
 /* Guest console output that claims to be from a kernel. */
 #include "frontend/fstests/kernel_log.h"
+#include "frontend/fstests/trace_signature.h"
 
 #include "fuzz.h"
 
@@ -15,6 +16,10 @@ static void take(const struct incident *incident, void *context)
 			abort();
 	/* The reported line is the first of the trace. */
 	if (strncmp(incident->trace, incident->line, strlen(incident->line)) != 0)
+		abort();
+	if (strncmp(incident->signature, incident_name(incident->kind),
+		    strlen(incident_name(incident->kind))) != 0 ||
+	    strlen(incident->signature) >= SIGNATURE_SIZE || strchr(incident->signature, '\n'))
 		abort();
 	++*count;
 }

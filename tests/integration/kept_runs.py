@@ -73,6 +73,12 @@ def plan_of(rows):
         for part, seconds, name, section in rows)
 
 
+def trace(test, line, signature=None):
+    """A line of kernel.jsonl. Older versions wrote no signature."""
+    return json.dumps({"kind": "WARNING", "test": test, "line": line, "trace": "x",
+                       **({"signature": signature} if signature else {})}) + "\n"
+
+
 def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(), **changes):
     """Writes the shard PART of ROWS; STATUSES: of its tests, in order, and of further ones."""
     rows = rows or PLAN
@@ -85,7 +91,6 @@ def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(
               "counts": {}, "failures": [], "kernel_version": "6.1.0", "fstype": "ext4",
               "rootfs": "/some/rootfs",
               "fstests": "/some/fstests", "tests": ["-g", "quick"], "root": "image",
-              "kernel": [{"kind": "WARNING", "test": "generic/001", "line": f"of shard {part}"}],
               "identity": {"kernel": SUM, "rootfs": SUM, "fstests": SUM, "configuration": SUM,
                            **dict(identity)},
               "shard": {"part": part, "parts": max(row[0] for row in rows), "tests": len(tests),
@@ -95,9 +100,8 @@ def write_shard(at, part, statuses, rows=None, plan=None, without=(), identity=(
         record.pop(name, None)
     write_run(at, tests, **record)
     home.write(f"{at}/plan", text)
-    home.write(f"{at}/kernel.jsonl", json.dumps({"kind": "WARNING", "test": "generic/001",
-                                                 "line": f"of {part}",
-                                                 "trace": "x"}) + "\n")
+    home.write(f"{at}/kernel.jsonl", trace("generic/001", f"of {part}", "WARNING: f g") +
+               trace("generic/003", f"old, of {part % 2}"))
     return f"./{at}"
 
 
@@ -121,8 +125,13 @@ def merged():
                "its results are in the order of the plan", lines)
     with open(f"{home.folder}/whole/kernel.jsonl", encoding="utf-8") as file:
         kernel = [json.loads(line) for line in file]
-    tap.report([(one["shard"], one["line"]) for one in kernel] == [(1, "of 1"), (3, "of 3"), (2, "of 2")],
-               "it has the complaints of all kernels", kernel)
+    tap.report([(one["shard"], one["line"]) for one in kernel] ==
+               [(1, "of 1"), (1, "old, of 1"), (3, "of 3"), (3, "old, of 1"), (2, "of 2"), (2, "old, of 0")],
+               "it has the reports of all kernels", kernel)
+    tap.report("\n\nkernel: WARNING in generic/001, 3 times: of 1\n    at f < g\n"
+               "kernel: WARNING in generic/003, 2 times: old, of 1\n"
+               "kernel: WARNING in generic/003: old, of 0\n\nfailed: " in outcome.out,
+               "equal traces of several shards count once", outcome)
     tap.report(len(xml.etree.ElementTree.parse(f"{home.folder}/x.xml").getroot().findall("testcase")) == 6,
                "--junit has all tests")
     shown, wrong = document("runs-show", home.run("runs", "show", "./whole", "--json"))
@@ -130,6 +139,9 @@ def merged():
                shown["seconds"] == 30 and shown["boots"] == 3 and shown["began"] == 1001 and
                [one["part"] for one in shown["shards"]] == [1, 3, 2] and shown["missing"] == [],
                "runs show shows it", *wrong, shown)
+    tap.report([(one["signature"], one["count"], one["tests"]) for one in shown["kernel"]] ==
+               [("WARNING: f g", 3, ["generic/001"]), ("old, of 1", 2, ["generic/003"]),
+                ("old, of 0", 1, ["generic/003"])], "its traces have their tests and counts", shown)
     value, wrong = document("runs-list", home.run("runs", "--json"))
     tap.report(not wrong, "runs list --json fits its schema with it", *wrong)
     outcome = home.run("runs", "compare", "./whole", "./whole")
@@ -246,6 +258,21 @@ def hold(path):
     return fd
 
 
+def traces():
+    """A run that was cut off while its kernel reported one problem in seven tests and another once."""
+    write_run("cut", [("generic/001", "pass", 1)], kernel="/boot/vmlinuz", fstype="ext4")
+    lines = [trace(f"generic/{i:03}", "WARNING: at fs/x.c:1 f+0x1/0x2", "WARNING: f g") for i in range(1, 8)]
+    lines = [*lines[:3], lines[2], *lines[3:], trace("", "\x1b[2JBUG: y", "BUG: h"), "17\n[]\n{}\n",
+             lines[0][:-9]]
+    home.write("cut/kernel.jsonl", "".join(lines))
+    outcome = home.run("runs", "show", "./cut")
+    tap.report(outcome.status == 0 and
+               "\nkernel: WARNING in generic/001, generic/002, generic/003, generic/004, generic/005 and 2 "
+               "more, 8 times: WARNING: at fs/x.c:1 f+0x1/0x2\n    at f < g\n"
+               "kernel: WARNING: ?[2JBUG: y\n    at h\n" in outcome.out,
+               "runs show: a trace counts once, with the tests that had it", outcome)
+
+
 def pruned():
     """Runs that cannot be removed show in the exit status."""
     runs = "state/rootlet/runs"
@@ -333,6 +360,7 @@ statuses()
 incomplete()
 refused()
 many()
+traces()
 durations()
 shutil.rmtree(home.state("runs"))
 for part in (pruned, pruned_locked, pruned_shared):

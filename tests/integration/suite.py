@@ -189,6 +189,8 @@ def usage():
             ("a directory as a device", mini.words("--device", "/etc"), "neither a block device nor a"),
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "--device is given 2 times"),
+            ("--kmemleak with a kernel that has none", mini.words("--kmemleak"),
+             "has no kmemleak; fix: build one"),
             ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown subcommand", ["runs", "remove"],

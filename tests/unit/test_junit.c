@@ -38,6 +38,9 @@ static const char wanted[] =
 	"  <testcase classname=\"fstests.ext4 &lt;1k&gt;\" name=\"generic/002\" time=\"2.0\">\n"
 	"    <failure message=\"output &amp; mismatch\" type=\"fail\">a\tb\n"
 	"?[0m&quot;quoted&quot;?\?\?</failure>\n"
+	"    <system-err>kernel: WARNING: WARNING: at &lt;x&gt;\n"
+	"kernel: BUG: BUG: y\n"
+	"</system-err>\n"
 	"  </testcase>\n"
 	"  <testcase classname=\"fstests\" name=\"generic/003\" time=\"0.0\">\n"
 	"    <skipped message=\"no scratch\" type=\"notrun\"></skipped>\n"
@@ -90,8 +93,11 @@ int main(void)
 	_cleanup_error_ struct error *err = NULL;
 	/* Numbers, and what is not listed, are no properties. */
 	_cleanup_(json_free) json_t *record = json_pack(
-		"{s:s, s:s, s:i, s:s, s:{s:s, s:s}}", "kernel_version", "6.1 <x>", "boot", "elf",
-		"fstype", 1, "status", "passed", "identity", "kernel", "ab", "rootfs", "cd");
+		"{s:s, s:s, s:i, s:s, s:{s:s, s:s}, s:[{s:s, s:s, s:[s, s]}, {s:s, s:s, s:[s]}]}",
+		"kernel_version", "6.1 <x>", "boot", "elf", "fstype", 1, "status", "passed",
+		"identity", "kernel", "ab", "rootfs", "cd", "kernel", "kind", "WARNING", "line",
+		"WARNING: at <x>", "tests", "generic/002", "generic/999", "kind", "BUG", "line",
+		"BUG: y", "tests", "generic/002");
 	struct results results = { 0 };
 	int fd = mkstemp(path);
 	ssize_t n;

@@ -1,6 +1,8 @@
 /* frontend/fstests/kernel_log.c on recorded consoles: tests/recorded/kernel/NAME.log, each with the
- * expected findings in NAME.expected, "KIND|TEST|LINE|LINES|LAST" per line; LINES is the length of
- * the trace, and LAST its last line. */
+ * expected findings in NAME.expected, "KIND|TEST|LINE|LINES|LAST|SIGNATURE" per line; LINES is the
+ * length of the trace, and LAST its last line. documented.log has the reports of Linux'
+ * Documentation/dev-tools, shortened; faults-6.1.log is of a kernel with KASAN, lockdep and
+ * kmemleak. */
 #include "frontend/fstests/kernel_log.h"
 
 #include "recorded.h"
@@ -19,9 +21,9 @@ static void take(const struct incident *incident, void *context)
 
 	for (const char *p = incident->trace; (p = strchr(p, '\n')); p++)
 		lines++;
-	snprintf(found->text + used, sizeof(found->text) - used, "%s|%s|%s|%zu|%s\n",
+	snprintf(found->text + used, sizeof(found->text) - used, "%s|%s|%s|%zu|%s|%s\n",
 		 incident_name(incident->kind), incident->test, incident->line, lines,
-		 last ? last + 1 : incident->trace);
+		 last ? last + 1 : incident->trace, incident->signature);
 	if (strlen(incident->trace) > found->longest)
 		found->longest = strlen(incident->trace);
 	found->count++;

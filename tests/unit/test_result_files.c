@@ -57,6 +57,35 @@ static void reasons(int folder)
 	tap_check(!r.reason && !r.detail, "a test that passed has no reason");
 }
 
+static void leaks(int folder)
+{
+	static const char reason[] = "_check_kmemleak: something found in kmemleak (see x)";
+	static const char file[] = "EXPERIMENTAL\nunreferenced object 0x1 (size 8):\n  comm \"a\"\n"
+				   "unreferenced object 0x2 (size 8):\n";
+	struct test_result r = { .section = "", .name = "generic/006", .status = TEST_FAIL };
+	char *found;
+
+	put(folder, "generic/006.kmemleak", file);
+	r = read_one(folder, "generic/006", TEST_FAIL, reason, reason);
+	tap_check(tap_same(r.reason, "kmemleak: 2 objects leaked") &&
+			  has(r.detail, "\nunreferenced object 0x2") &&
+			  !has(r.detail, "EXPERIMENTAL"),
+		  "leaked objects are the reason and the detail: %s", r.reason);
+	r = read_one(folder, "generic/006", TEST_FAIL, "output mismatch", reason);
+	tap_check(tap_same(r.reason, "output mismatch") && has(r.detail, "unreferenced"),
+		  "another reason stays");
+	r.status = TEST_PASS;
+	tap_check(!result_files_leaks(folder, &r), "a test that passed leaked nothing");
+	r = (struct test_result){
+		.section = "", .name = "generic/006", .status = TEST_FAIL, .reason = "x"
+	};
+	tap_check(!result_files_leaks(folder, &r), "nor did one whose check found nothing");
+	r.reason = reason;
+	found = result_files_leaks(folder, &r);
+	tap_check(tap_same(found, file), "the file can be read");
+	free(found);
+}
+
 static void outputs(int folder)
 {
 	struct test_result r;
@@ -245,6 +274,7 @@ int main(void)
 	folder = openat(parent, "results", O_RDONLY | O_DIRECTORY);
 	mkdirat(folder, "generic", 0755);
 	reasons(folder);
+	leaks(folder);
 	outputs(folder);
 	kernel(folder);
 	sections(folder);
