@@ -15,7 +15,7 @@ struct change_report {
 	struct package_change change;
 	json_t *installed, *upgraded, *removed; /* lists of objects */
 	uint64_t bytes;				/* to download at most */
-	char **components;			/* of the request's source */
+	struct source_words words;		/* of the request's source */
 	bool applied, quiet;
 	time_t began;
 };
@@ -27,7 +27,7 @@ static void report_clear(struct change_report *r)
 	json_decref(r->installed);
 	json_decref(r->upgraded);
 	json_decref(r->removed);
-	words_free(r->components);
+	source_words_clear(&r->words);
 }
 
 static bool is_security(const struct package *package)
@@ -217,7 +217,7 @@ static int change_one(const struct parsed_line *line, const char *name,
 	request->purpose = line->name;
 	request->name = name ? name : line_value(line, OPTION_NAME);
 	request->path = name ? NULL : line_value(line, OPTION_PATH);
-	if (source_line_read(line, &request->source, &r.components, &err) < 0)
+	if (source_line_read(line, &r.words, &request->source, &err) < 0)
 		return change_fail(&r, line, name, err, outcome);
 	r.change.progress = progress_new(r.quiet   ? PROGRESS_QUIET
 					 : outcome ? PROGRESS_JSON

@@ -46,7 +46,6 @@ enum {
 	OPTION_PUBLISHED,
 	OPTION_GENERATION,
 	OPTION_SNAPSHOT,
-	OPTION_REPOSITORY,
 };
 
 static const struct option_row create_rows[] = {
@@ -81,9 +80,7 @@ static const struct option_row create_rows[] = {
 	  "dated archive, which ends with its date",
 	  .or_next = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
-	{ "--repository", "ENTRY", OPTION_REPOSITORY,
-	  "further archive, with keys of its own, as in apt's sources.list: "
-	  "\"[signed-by=FILE] URL SUITE COMPONENT…\"; may be repeated" },
+	REPOSITORY_ROW,
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -109,9 +106,7 @@ struct create {
 	const char *lock_file; /* NULL: none */
 	const char *from;      /* URL of a published rootfs; NULL: none */
 	struct source source;
-	char **components; /* NULL-terminated; NULL: the default */
-	struct repository repositories[REPOSITORIES_MAX];
-	size_t repository_count;
+	struct source_words read; /* what it borrows */
 	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
@@ -149,9 +144,7 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
-	for (size_t i = 0; i < c->repository_count; i++)
-		repository_clear(&c->repositories[i]);
-	words_free(c->components);
+	source_words_clear(&c->read);
 	free(c->includes);
 }
 
@@ -169,25 +162,6 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 		free(c->includes);
 		c->includes = joined;
 	}
-	return 0;
-}
-
-static int read_repositories(struct create *c, const struct parsed_line *line, struct error **err)
-{
-	const char *entry;
-	size_t i = 0;
-
-	while ((entry = line_next(line, OPTION_REPOSITORY, &i))) {
-		if (c->repository_count == REPOSITORIES_MAX)
-			return error_set(
-				err, ERR_INPUT,
-				"too many repositories: the limit is %d; leave out \"%.200s\"",
-				REPOSITORIES_MAX, entry);
-		if (repository_parse(entry, &c->repositories[c->repository_count++], err) < 0)
-			return -1;
-	}
-	c->source.repositories = c->repositories;
-	c->source.repository_count = c->repository_count;
 	return 0;
 }
 
@@ -212,10 +186,8 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->json = line_has(line, OPTION_JSON);
 	if (c->source.snapshot && line_has(line, OPTION_MIRROR))
 		return error_set(err, ERR_INPUT, "--snapshot and --mirror contradict each other");
-	return source_line_read(line, &c->source, &c->components, err) < 0 ||
-			       read_repositories(c, line, err) < 0
-		       ? -1
-		       : join_includes(c, line, err);
+	return source_line_read(line, &c->read, &c->source, err) < 0 ? -1
+								     : join_includes(c, line, err);
 }
 
 /* Without --mirror, the default mirror if that is the lock's: this host may know a user name for
@@ -290,7 +262,7 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	c->source.suite = lock->suite;
 	c->source.arch = lock->arch;
 	c->source.dated = lock->dated;
-	if (!c->repository_count) {
+	if (!c->source.repository_count) {
 		c->source.repositories = lock->repositories;
 		c->source.repository_count = lock->repository_count;
 	}

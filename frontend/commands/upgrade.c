@@ -59,7 +59,8 @@ static int check_alone(const struct parsed_line *line, int first, const int *oth
 static int check_upgrade(const struct parsed_line *line)
 {
 	static const int back[] = { OPTION_CHECK,   OPTION_SECURITY,	OPTION_MIRROR,
-				    OPTION_KEYRING, OPTION_ALLOW_OLDER, OPTION_COMPONENTS };
+				    OPTION_KEYRING, OPTION_ALLOW_OLDER, OPTION_COMPONENTS,
+				    OPTION_REPOSITORY };
 	static const int all[] = { OPTION_NAME, OPTION_PATH, OPTION_ROLLBACK };
 	int status = check_alone(line, OPTION_ALL, all, sizeof(all) / sizeof(*all));
 

@@ -105,8 +105,38 @@ static int change_choose(struct package_change *c, int status, struct error **er
 	return packages_choose(c->fetch, c->request->base, &wanted, err);
 }
 
+/* Those of the rootfs, and then those of the request. An entry of the request replaces the one with
+ * the same URL and suite, because packages refer to their repository by its place. LIST borrows. */
+static int combine_repositories(const struct package_change *c,
+				struct repository list[static REPOSITORIES_MAX], size_t *count,
+				struct error **err)
+{
+	const struct source *asked = &c->request->source;
+
+	*count = 0;
+	for (size_t i = 0; i < c->manifest->repository_count; i++)
+		list[(*count)++] = c->manifest->repositories[i];
+	for (size_t i = 0; i < asked->repository_count; i++) {
+		const struct repository *more = &asked->repositories[i];
+		size_t place = 0;
+
+		while (place < *count && (strcmp(list[place].mirror, more->mirror) != 0 ||
+					  strcmp(list[place].suite, more->suite) != 0))
+			place++;
+		if (place == REPOSITORIES_MAX)
+			return error_set(err, ERR_INPUT,
+					 "too many repositories: the rootfs has %zu, and the limit "
+					 "is %d",
+					 c->manifest->repository_count, REPOSITORIES_MAX);
+		list[place] = *more;
+		*count += place == *count;
+	}
+	return 0;
+}
+
 static int open_archive(struct package_change *c, struct error **err)
 {
+	struct repository repositories[REPOSITORIES_MAX];
 	struct source source = c->request->source;
 	int r;
 
@@ -118,8 +148,9 @@ static int open_archive(struct package_change *c, struct error **err)
 	}
 	if (!source.components && c->manifest->components)
 		source.components = (const char *const *)c->manifest->components;
-	source.repositories = c->manifest->repositories;
-	source.repository_count = c->manifest->repository_count;
+	if (combine_repositories(c, repositories, &source.repository_count, err) < 0)
+		return -1;
+	source.repositories = repositories;
 	/* An interrupt may end the process here, because nothing has been changed. */
 	interrupt_leave();
 	interrupt_watch(helper_channel(c->helper));
@@ -212,7 +243,9 @@ int change_apply(struct package_change *c, struct error **err)
 	c->manifest->first_uid = helper_ids(c->helper)->first_uid;
 	c->manifest->first_gid = helper_ids(c->helper)->first_gid;
 	c->manifest->count = helper_ids(c->helper)->count;
-	if (manifest_change(c->manifest, set, &requests, err) < 0)
+	if ((c->request->source.repository_count &&
+	     manifest_take_repositories(c->manifest, set, err) < 0) ||
+	    manifest_change(c->manifest, set, &requests, err) < 0)
 		return -1;
 	if (provision_change(c->helper, &provision, c->manifest, err) < 0)
 		return -1;

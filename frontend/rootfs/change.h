@@ -12,7 +12,8 @@
 struct change_request {
 	const char *purpose;	 /* "install", for the audit log */
 	const char *name, *path; /* of the rootfs: see store.h */
-	struct source source;	 /* SUITE, ARCH, MIRROR and COMPONENTS default to the rootfs's */
+	/* SUITE, ARCH, MIRROR and COMPONENTS default to the rootfs's, which gets the repositories. */
+	struct source source;
 	enum package_base base;	 /* BASE_INSTALLED or BASE_UPGRADED */
 	const char *const *packages, *const *removed; /* NULL-terminated, or NULL: none */
 	const char *const *debs;		      /* likewise: paths of .deb files */
