@@ -13,9 +13,7 @@
 #include "frontend/client/client.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/pieces.h"
-
-#define PUBLISHED_COMPONENT "rootfs"
-#define PUBLISHED_LOCK "lock.json"
+#include "frontend/rootfs/published.h"
 
 struct publication {
 	const char *directory; /* created if it is missing */

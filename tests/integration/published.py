@@ -181,6 +181,98 @@ def second_generation(www, whole):
     tap.note(f"generation 2 after generation 1: {share:.3f} of all bytes")
 
 
+# --- upgrades ---
+
+def checked(name):
+    outcome = home.run("check", "--name", name, "--json")
+    return json.loads(outcome.out or "{}").get("published")
+
+
+def upgrade(*words, name="follower", **more):
+    """Returns the outcome, and the result in JSON."""
+    outcome = home.run("upgrade", "--name", name, "--json", *words, **more)
+    return outcome, json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
+
+
+def follows(www):
+    """A rootfs that create --from made gets its publisher's newest generation, in one piece."""
+    tree = f"{home.store}/follower"
+    with Server(www) as server:
+        made = create("follower", server.url)
+        tap.report(made.status == 0 and
+                   checked("follower") == {"name": "test-rootfs", "generation": 2, "url": server.url},
+                   "check names what a rootfs was made from", made, checked("follower"))
+        first = os.stat(tree).st_ino
+        outcome, result = upgrade()
+        tap.report(outcome.status == 0 and result["published"] == {"name": "test-rootfs", "from": 2,
+                                                                   "generation": 2}
+                   and not result["changed"] and os.stat(tree).st_ino == first,
+                   "upgrade: it is up to date with its publisher", outcome)
+        added = home.run("install", "odd-later", "--keyring", AT.keyring)
+        again = publish()
+        outcome, result = upgrade("--check", "--security")
+        tap.report(added.status == again.status == 0 and outcome.status == 1 and
+                   (result["published"]["from"], result["published"]["generation"]) == (2, 3) and
+                   result["installed"] == [{"name": "odd-later", "version": "1"}] and
+                   not result["upgraded"] and not result["removed"] and os.stat(tree).st_ino == first,
+                   "upgrade --check: what the next generation brings, and nothing has changed", added, again,
+                   outcome)
+        not_followed(server)
+        tap.report(os.stat(tree).st_ino == first, "none of these changed it")
+        with Tidy(home) as tidy:
+            outcome, result = upgrade()
+            wrong = tidy.complaints()
+        tap.report(outcome.status == 0 and not wrong and result["changed"] and
+                   checked("follower")["generation"] == 3 and
+                   os.stat(f"{home.store}/follower.previous").st_ino == first,
+                   "upgrade: the next generation takes its place, and the old one stays", outcome, *wrong)
+        same_tree("upgrade", tree)
+        verified = home.run("verify", f"{www}/dists/test-rootfs/provenance.json", "--keyring", KEYRING,
+                            "--name", "follower")
+        tap.report(verified.status == 0, "its provenance is the publisher's", verified)
+        back = home.run("upgrade", "--name", "follower", "--rollback")
+        outcome, result = upgrade("--check")
+        tap.report(back.status == 0 and outcome.status == 1 and result["published"]["from"] == 2,
+                   "upgrade --rollback goes back to the old generation", back, outcome)
+        home.run("upgrade", "--name", "follower", "--rollback")
+        leaves(server)
+
+
+def not_followed(server):
+    """Upgrades that cannot be, of a rootfs that follows generation 2 while there is a third."""
+    record = home.state("publishers")
+    for what, words, status, says, where in (
+            ("with a mirror", ["--mirror", server.url], USAGE, "follows its publisher", None),
+            ("signed by another key", ["--keyring", OTHER_KEYRING], TRUST, "signature is not valid", None),
+            ("when it is not recorded where it was published", [], FAILED,
+             "create --force --from URL", f"{record}.away")):
+        if where:
+            os.rename(record, where)
+        outcome = home.run("upgrade", "--name", "follower", *words)
+        if where:
+            os.rename(where, record)
+        tap.report(outcome.status == status and says in outcome.err, f"upgrade {what} is refused", outcome)
+
+
+def leaves(server):
+    """After packages have changed, the next generation would undo that."""
+    gone = home.run("uninstall", "--name", "follower", "odd-later", "--keyring", AT.keyring)
+    outcome = home.run("upgrade", "--name", "follower")
+    tap.report(gone.status == 0 and outcome.status == USAGE and "--unfollow" in outcome.err,
+               "upgrade does not undo an uninstall without a word", gone, outcome)
+    del server.requests[:]
+    source = ["--unfollow", "--keyring", AT.keyring]
+    planned, plan = upgrade("--check", *source)
+    outcome, result = upgrade(*source)
+    again, then = upgrade("--keyring", AT.keyring)
+    tap.report(planned.status == 1 and outcome.status == again.status == 0 and
+               plan["published"] is result["published"] is None and result["changed"] and
+               not then["changed"] and checked("follower") is None and not server.requests,
+               "upgrade --unfollow: it follows the archive from then on", planned, outcome, again)
+
+
+# --- what is refused ---
+
 def copy_of(www, name):
     path = f"{home.folder}/{name}"
     shutil.rmtree(path, ignore_errors=True)
@@ -488,6 +580,7 @@ def main():
     first_generation(served)
     whole = elsewhere(WWW)
     second_generation(WWW, whole)
+    follows(WWW)
     for case in COMMAND_LINES:
         play(case, home)
     one_at_a_time()
