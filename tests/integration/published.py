@@ -271,6 +271,33 @@ def leaves(server):
                "upgrade --unfollow: it follows the archive from then on", planned, outcome, again)
 
 
+def kept(www):
+    """publish --keep removes what only older generations have."""
+    other = publish("--as", "second", to=www)
+    listed_before = index_of(www, "second")
+    outcome = publish("--json", "--keep", "2", to=www)
+    result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
+    left = sorted(os.listdir(f"{www}/dists"))
+    tap.report(other.status == outcome.status == 0 and result["removed_generations"] == 2 and
+               result["removed_pieces"] >= 1 and
+               left == ["second", "second.1", "test-rootfs", "test-rootfs.3", "test-rootfs.4"],
+               "publish --keep 2 leaves two generations, and other names", other, outcome, left)
+    needed = set().union(*(index_of(www, name) for name in left))
+    tap.report(set(os.listdir(f"{www}/pool")) == needed and listed_before < needed | {""},
+               "and the pieces that they list, but no others",
+               needed.symmetric_difference(os.listdir(f"{www}/pool")))
+    sums = [name for _, _, names in os.walk(f"{www}/dists/test-rootfs") for name in names if len(name) == 64]
+    tap.report(len(sums) <= 8, "and the lists of two generations", *sums)
+    forget_pieces()
+    made = create("kept", www, "--generation", "3")
+    tap.report(made.status == 0, "the older one of them can still be made", made)
+
+
+def index_of(www, name):
+    with open(f"{www}/dists/{name}/{INDEX}", encoding="utf-8") as file:
+        return set(re.findall(r"^Filename: pool/(.*)$", file.read(), re.M))
+
+
 # --- what is refused ---
 
 def copy_of(www, name):
@@ -581,6 +608,7 @@ def main():
     whole = elsewhere(WWW)
     second_generation(WWW, whole)
     follows(WWW)
+    kept(WWW)
     for case in COMMAND_LINES:
         play(case, home)
     one_at_a_time()
