@@ -12,7 +12,9 @@ import signal
 import subprocess
 import time
 
-from support import debs, tap, trees
+import jsonschema
+
+from support import debs, mcp, tap, trees
 from support import mirror as mirrors
 from support.publisher import Publisher
 from support.server import Fault, Server
@@ -291,6 +293,30 @@ def kept(www):
     forget_pieces()
     made = create("kept", www, "--generation", "3")
     tap.report(made.status == 0, "the older one of them can still be made", made)
+
+
+def tools(www):
+    """The same through rootlet mcp. Both users' programs find their keys there."""
+    with mcp.Server(home, environment=publisher.environment) as server:
+        server.initialize()
+        schemas = {tool["name"]: tool["outputSchema"]
+                   for tool in server.request("tools/list")["result"]["tools"]}
+        path = {"rootfs_path": f"{home.store}/kept"}
+        for tool, arguments, says in (
+                ("publish_test_rootfs", {"directory": www, "key": publisher.keys["publisher"], "keep": 2,
+                                         **path, "published_name": "test-rootfs"},
+                 "as generation 5 of test-rootfs"),
+                ("fetch_test_rootfs", {"url": www, "keyring": KEYRING, "published_name": "test-rootfs",
+                                       "force": True, **path}, "Successfully created rootfs"),
+                ("verify_test_rootfs", {"provenance_path": f"{www}/dists/test-rootfs/provenance.json",
+                                        "keyring": KEYRING, **path}, "is what was signed by"),
+                ("upgrade_test_rootfs", path, "Published as test-rootfs: generation 5")):
+            result = server.call(tool, arguments)["result"]
+            wrong = [error.message for error in jsonschema.Draft202012Validator(schemas[tool]).iter_errors(
+                result.get("structuredContent", {}))]
+            tap.report(not wrong and not result["isError"] and says in result["content"][0]["text"],
+                       f"MCP: {tool}", *wrong, result)
+    publisher.end_agent()
 
 
 def index_of(www, name):
@@ -609,6 +635,7 @@ def main():
     second_generation(WWW, whole)
     follows(WWW)
     kept(WWW)
+    tools(WWW)
     for case in COMMAND_LINES:
         play(case, home)
     one_at_a_time()
