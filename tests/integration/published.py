@@ -28,6 +28,7 @@ ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
 # More than a few pieces per package would cost requests; fewer would share less.
 PIECES = range(60, 400)
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
 home = Home()
 WWW = f"{home.folder}/www"
@@ -322,6 +323,25 @@ def tools(www):
 def index_of(www, name):
     with open(f"{www}/dists/{name}/{INDEX}", encoding="utf-8") as file:
         return set(re.findall(r"^Filename: pool/(.*)$", file.read(), re.M))
+
+
+def interrupted(www):
+    """Servers whose downloads break off, and that answer a request for the rest in one way or another."""
+    largest = r"/" + os.path.basename(a_piece(www)) + "$"
+    for ranges, what in (("ignored", "sends the whole file with status 200"),
+                         ("wrong", "sends the wrong part")):
+        forget_pieces()
+        with Server(www, [Fault(largest, "truncate", 1000, times=1)]) as server:
+            server.ranges = ranges
+            outcome = create("resumed", server.url, "--force")
+        tap.report(outcome.status == 0 and server.resumed,
+                   f"a piece that breaks off, from a server that then {what}", outcome, server.resumed)
+    for what, times, status in (("once", 1, 0), ("each time", None, NETWORK)) if LONG else ():
+        forget_pieces()
+        with Server(www, [Fault(largest, "stall", 1000, times=times)]) as server, Tidy(home) as tidy:
+            outcome = create("resumed", server.url, "--force")
+            wrong = tidy.complaints()
+        tap.report(outcome.status == status and not wrong, f"a piece that stalls {what}", outcome, *wrong)
 
 
 # --- what is refused ---
@@ -634,6 +654,7 @@ def main():
     whole = elsewhere(WWW)
     second_generation(WWW, whole)
     follows(WWW)
+    interrupted(WWW)
     kept(WWW)
     tools(WWW)
     for case in COMMAND_LINES:
