@@ -558,11 +558,12 @@ static int create_choose(struct create *c, struct error **err)
 	return c->lock ? choose_locked(c, err) : choose_packages(c, err);
 }
 
-/* Remembers where the rootfs was published, for upgrades. If that fails, they say so. */
+/* Records where the rootfs was published, for upgrades. If that fails, they say so. */
 static void note_publisher(const struct create *c)
 {
 	const struct publisher publisher = {
 		.url = packages_set(c->fetch)->mirror,
+		.name = (char *)(uintptr_t)c->published_name,
 		.keyring = packages_set(c->fetch)->keyring,
 		.pinned = c->pinned,
 	};

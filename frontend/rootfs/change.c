@@ -207,7 +207,7 @@ static int plan_packages(struct package_change *c, int rootfs, struct error **er
 	return status < 0 || open_archive(c, err) < 0 ? -1 : change_choose(c, status, err);
 }
 
-static bool follows(const struct package_change *c)
+static bool change_follows(const struct package_change *c)
 {
 	return c->manifest->published && c->request->base == BASE_UPGRADED && !c->request->unfollow;
 }
@@ -229,7 +229,7 @@ static int plan_generation(struct package_change *c, struct error **err)
 	source.allow_older = r->source.allow_older;
 	return change_open(c, &source, err) < 0
 		       ? -1
-		       : published_choose(c->fetch, c->manifest->published, &c->next, err);
+		       : published_choose(c->fetch, c->publisher.name, &c->next, err);
 }
 
 int change_plan(struct package_change *c, struct error **err)
@@ -240,7 +240,7 @@ int change_plan(struct package_change *c, struct error **err)
 	if (change_open_rootfs(c, &rootfs, err) < 0 ||
 	    manifest_read(c->helper, rootfs, &c->manifest, err) < 0)
 		return -1;
-	if ((follows(c) ? plan_generation(c, err) : plan_packages(c, rootfs, err)) < 0)
+	if ((change_follows(c) ? plan_generation(c, err) : plan_packages(c, rootfs, err)) < 0)
 		return -1;
 	if (change_is_empty(c))
 		note_freshness(c);

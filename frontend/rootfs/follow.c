@@ -16,7 +16,7 @@ int follow_source(const struct manifest *m, const char *parent, const char *base
 	if (publisher_read(parent, base, publisher, err) < 0)
 		return -1;
 	*source = (struct source){ .arch = m->arch, .keyring = publisher->keyring };
-	published_source(publisher->url, m->published, source);
+	published_source(publisher->url, publisher->name, source);
 	return 0;
 }
 
@@ -26,6 +26,7 @@ int follow_replace(struct helper *h, const struct provision *p, const char *pare
 	const struct profile profile = lock_profile(next, PUBLISHED_LOCK);
 	const struct publisher publisher = {
 		.url = packages_set(p->fetch)->mirror,
+		.name = next->published,
 		.keyring = packages_set(p->fetch)->keyring,
 	};
 	struct provision whole = *p;

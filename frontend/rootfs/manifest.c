@@ -35,8 +35,7 @@ static bool take_changes(const json_t *root, struct manifest *m)
 	       (!json_object_get(root, "changed") || field_time(root, "changed", &m->changed));
 }
 
-/* Missing unless it follows a publisher. Where that is, is not for the tree to say: code in it
- * could change that. */
+/* Missing unless it follows a publisher. Which one, the tree does not say: see publisher.h. */
 static bool take_published(const json_t *published, struct manifest *m)
 {
 	if (!published)

@@ -8,6 +8,7 @@
 #include "frontend/rootfs/manifest_fields.h"
 #include "frontend/rootfs/rootfs_record.h"
 #include "lib/read_all.h"
+#include "proto/validate.h"
 
 #define KIND "publishers"
 #define RECORD_MAX 8192
@@ -23,9 +24,10 @@ static bool publisher_parse(const char *text, size_t size, struct publisher *p)
 	_cleanup_(json_free) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 
 	p->url = field_text(root, "url", NULL);
+	p->name = field_text(root, "name", valid_archive_word);
 	p->keyring = field_text(root, "keyring", is_absolute);
 	p->pinned = json_is_true(json_object_get(root, "pinned"));
-	return p->url && p->keyring;
+	return p->url && p->name && p->keyring;
 }
 
 int publisher_read(const char *parent, const char *base, struct publisher *p, struct error **err)
@@ -51,8 +53,9 @@ int publisher_write(const char *parent, const char *base, const struct publisher
 		    struct error **err)
 {
 	_cleanup_free_ char *path = rootfs_record_path(KIND, parent, base, err), *text = NULL;
-	_cleanup_(json_free) json_t *root = json_pack("{s:s, s:s, s:b}", "url", p->url, "keyring",
-						      p->keyring, "pinned", p->pinned);
+	_cleanup_(json_free) json_t *root =
+		json_pack("{s:s, s:s, s:s, s:b}", "url", p->url, "name", p->name, "keyring",
+			  p->keyring, "pinned", p->pinned);
 
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	if (!path || !text)
@@ -74,6 +77,7 @@ void publisher_forget(const char *parent, const char *base)
 void publisher_clear(struct publisher *p)
 {
 	free(p->url);
+	free(p->name);
 	free(p->keyring);
 	*p = (struct publisher){ 0 };
 }

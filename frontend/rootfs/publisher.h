@@ -8,8 +8,8 @@
 #include "lib/error.h"
 
 struct publisher {
-	char *url, *keyring; /* KEYRING is an absolute path */
-	bool pinned;	     /* `create --generation` chose what it was made from */
+	char *url, *name, *keyring; /* KEYRING is an absolute path */
+	bool pinned;		    /* `create --generation` chose what it was made from */
 };
 
 /* That of the rootfs BASE in PARENT. The caller clears P in any case. ERR_MISSING if there is no
