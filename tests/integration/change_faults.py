@@ -148,8 +148,8 @@ def two_upgrades(server):
         first.communicate(timeout=300)
         wrong = tidy.complaints()
     server.faults = []
-    tap.report(there and first.returncode == 0 and second.status == BUSY and back.status != 0 and not wrong and
-               manifest(home)["packages"]["odd-safe"]["version"] == "2" and
+    tap.report(there and first.returncode == 0 and second.status == BUSY and back.status != 0 and
+               not wrong and manifest(home)["packages"]["odd-safe"]["version"] == "2" and
                os.lstat(f"{TREE}.previous").st_ino == old,
                "upgrade while another upgrade runs: only the first succeeds", there, *wrong, second, back)
     home.run("upgrade", "--rollback")
