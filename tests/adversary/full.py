@@ -93,6 +93,8 @@ def rows(server):
         forget(f"{POINT}/clone")
         if not bases():
             home.run(*source, "--path", f"{home.folder}/kept", "--force")
+    upgrade = Row(["upgrade", "--path", OLD, "--keyring", AT.keyring, "--mirror", server.url], SPACE, "",
+                  lambda: os.lstat(OLD).st_ino, not_upgraded)
     return {
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
@@ -104,8 +106,8 @@ def rows(server):
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
                        lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base, shows="Cloned from a cached snapshot"),
-        "upgrade": Row(["upgrade", "--path", OLD, "--keyring", AT.keyring, "--mirror", server.url], SPACE,
-                       "", lambda: os.lstat(OLD).st_ino, not_upgraded),
+        # integration/change_faults fills the disk during an install.
+        **({"upgrade": upgrade} if LONG else {}),
         # Two archives of the tree, uncompressed, come before the pieces.
         "publish": Row(["publish", "--path", TREE, "--to", WWW, "--key", publisher.keys["publisher"]], SPACE,
                        "[Nn]o space", lambda: os.path.exists(f"{WWW}/dists/tree/InRelease"),
@@ -120,7 +122,7 @@ def rows(server):
 def whole():
     """Returns complaints about existing data."""
     wrong = []
-    for words in (["check", "--deep", "--path", TREE], ["check", "--deep", "--path", OLD],
+    for words in (*(["check", "--deep", "--path", tree] for tree in ([TREE, OLD] if LONG else [TREE])),
                   ["cache", "verify"]):
         outcome = home.run(*words)
         if outcome.status or words[0] == "cache" and not re.search(r", 0 damaged$", outcome.out, re.M):
@@ -175,10 +177,12 @@ def fill(what, row):
 def main(server):
     home.make_folder(CACHE)
     made = home.create("--path", TREE, "--quiet", server=server, at=AT)
-    with Server(FIRST.root) as older:
-        old = home.create("--path", OLD, "--include", "odd-old", "--quiet", server=older, at=AT)
-    if not tap.report(made.status == old.status == 0, "the first creates work", made, old):
+    if not tap.report(made.status == 0, "the first create works", made):
         return
+    if LONG:
+        with Server(FIRST.root) as older:
+            old = home.create("--path", OLD, "--include", "odd-old", "--quiet", server=older, at=AT)
+        tap.report(old.status == 0, "and that of a rootfs to upgrade", old)
     for what, row in rows(server).items():
         fill(what, row)
     for path in (TREE, OLD, f"{OLD}.previous", f"{POINT}/clone"):
