@@ -112,6 +112,7 @@ struct fetch_message {
 		} release;
 		struct {
 			char date[FETCH_LABEL_SIZE], origin[FETCH_LABEL_SIZE];
+			uint32_t generation; /* 0: not of a published rootfs */
 		} facts;
 		struct {
 			uint32_t pocket;

@@ -112,5 +112,6 @@ int work_accept(struct fetch_work *w, uint32_t number, int *inrelease, struct er
 	snprintf(message.facts.date, sizeof(message.facts.date), "%s", pocket->release->date);
 	snprintf(message.facts.origin, sizeof(message.facts.origin), "%s",
 		 pocket->release->origin ? pocket->release->origin : "");
+	message.facts.generation = pocket->release->generation;
 	return work_send(w, &message, -1, err);
 }

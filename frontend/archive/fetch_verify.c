@@ -155,6 +155,7 @@ static int add_pocket(struct fetch *f, uint32_t number, struct error **err)
 	if (number == 0 && !f->origin->distribution && *f->facts.facts.origin)
 		f->set->distribution = strdup(f->facts.facts.origin);
 	pocket->older = f->allow_older;
+	pocket->generation = f->facts.facts.generation;
 	pocket->repository = number < ARCHIVE_POCKETS ? 0 : number - ARCHIVE_POCKETS + 1;
 	pocket->date = strdup(f->facts.facts.date);
 	pocket->sha256_hex = strdup(hex);

@@ -22,6 +22,7 @@ struct pocket {
 	bool older;  /* older release files are accepted */
 	/* 1 for the first of the set's repositories; 0: a pocket of the release's archive. */
 	uint32_t repository;
+	uint32_t generation; /* of a published rootfs; else 0 */
 };
 
 struct package {

@@ -16,6 +16,16 @@ static int field(const char *text, const char *name, char **to)
 	return value && !*to ? -1 : 0;
 }
 
+/* Of a published rootfs; 0 if TEXT does not say. */
+static uint32_t generation_in(const char *text)
+{
+	size_t length;
+	const char *value = stanza_field(text, strlen(text), "Rootfs-Generation", &length);
+	unsigned long number = value ? strtoul(value, NULL, 10) : 0;
+
+	return number < UINT32_MAX ? (uint32_t)number : 0;
+}
+
 int release_parse(char *text, const char *what, struct release **out, struct error **err)
 {
 	_cleanup_(release_free) struct release *r = calloc(1, sizeof(*r));
@@ -27,6 +37,7 @@ int release_parse(char *text, const char *what, struct release **out, struct err
 	r->text = STEAL_PTR(owned);
 	r->by_hash = by_hash && strcasecmp(by_hash, "yes") == 0;
 	r->made = release_text_time(r->text, "Date");
+	r->generation = generation_in(r->text);
 	if (r->made <= 0)
 		return error_set(err, ERR_TRUST, "cannot trust %s: it has no date", what);
 	*out = STEAL_PTR(r);

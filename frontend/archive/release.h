@@ -14,7 +14,8 @@
 struct release {
 	char *text; /* the fields below do not point into it */
 	char *origin, *date;
-	int64_t made; /* DATE in seconds since the epoch */
+	int64_t made;	     /* DATE in seconds since the epoch */
+	uint32_t generation; /* of a published rootfs; else 0 */
 	bool by_hash;
 };
 

@@ -7,6 +7,7 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/rootfs/manifest_change.h"
 #include "frontend/rootfs/previous.h"
 #include "lib/error_wrap.h"
 
@@ -15,7 +16,7 @@ struct change_report {
 	struct package_change change;
 	json_t *installed, *upgraded, *removed; /* lists of objects */
 	uint64_t bytes;				/* to download at most */
-	char **components;			/* of the request's source */
+	struct source_words words;		/* of the request's source */
 	bool applied, quiet;
 	time_t began;
 };
@@ -27,7 +28,7 @@ static void report_clear(struct change_report *r)
 	json_decref(r->installed);
 	json_decref(r->upgraded);
 	json_decref(r->removed);
-	words_free(r->components);
+	source_words_clear(&r->words);
 }
 
 static bool is_security(const struct package *package)
@@ -35,32 +36,69 @@ static bool is_security(const struct package *package)
 	return package->pocket && strcmp(package->pocket->name, "security") == 0;
 }
 
-static void report_collect(struct change_report *r)
+static void add_versions(json_t *list, const char *name, const char *version)
+{
+	json_array_append_new(list, json_pack("{s:o, s:o}", "name", json_text(name), "version",
+					      json_text(version)));
+}
+
+/* FROM is NULL if the rootfs lacks the package. */
+static void report_package(struct change_report *r, const char *name, const char *from,
+			   const char *version, bool security)
+{
+	if (!from)
+		add_versions(r->installed, name, version);
+	else
+		json_array_append_new(r->upgraded,
+				      json_pack("{s:o, s:o, s:o, s:b}", "name", json_text(name),
+						"from", json_text(from), "version",
+						json_text(version), "security", security));
+}
+
+static void collect_packages(struct change_report *r)
 {
 	const struct package_set *set = packages_set(r->change.fetch);
 
 	for (size_t i = 0; i < set->package_count; i++) {
 		const struct package *package = &set->packages[i];
-		const char *before = change_version(&r->change, package->name);
 
-		r->bytes += package->size;
-		if (before)
-			json_array_append_new(r->upgraded,
-					      json_pack("{s:o, s:o, s:o, s:b}", "name",
-							json_text(package->name), "from",
-							json_text(before), "version",
-							json_text(package->version), "security",
-							is_security(package)));
-		else
-			json_array_append_new(r->installed,
-					      json_pack("{s:o, s:o}", "name",
-							json_text(package->name), "version",
-							json_text(package->version)));
+		report_package(r, package->name, change_version(&r->change, package->name),
+			       package->version, is_security(package));
 	}
 	for (char *const *name = set->removed; name && *name; name++)
-		json_array_append_new(r->removed,
-				      json_pack("{s:o, s:o}", "name", json_text(*name), "version",
-						json_text(change_version(&r->change, *name))));
+		add_versions(r->removed, *name, change_version(&r->change, *name));
+}
+
+/* What the publisher's next generation has in place of the rootfs's packages. Which are security
+ * updates, its lock does not say. */
+static void collect_generation(struct change_report *r)
+{
+	const struct manifest *now = r->change.manifest, *next = r->change.next;
+
+	for (size_t i = 0; i < next->package_count; i++) {
+		const struct manifest_package *package = &next->packages[i];
+		const char *from = manifest_version(now, package->name);
+
+		if (!from || strcmp(from, package->version) != 0)
+			report_package(r, package->name, from, package->version, false);
+	}
+	for (size_t i = 0; i < now->package_count; i++)
+		if (!manifest_version(next, now->packages[i].name))
+			add_versions(r->removed, now->packages[i].name, now->packages[i].version);
+}
+
+static void report_collect(struct change_report *r)
+{
+	const struct package_set *set = packages_set(r->change.fetch);
+
+	if (change_is_empty(&r->change))
+		return;
+	for (size_t i = 0; i < set->package_count; i++)
+		r->bytes += set->packages[i].size;
+	if (r->change.next)
+		collect_generation(r);
+	else
+		collect_packages(r);
 }
 
 /* --- text --- */
@@ -100,31 +138,27 @@ static void print_plan(const struct change_report *r)
 	change_print_packages("Upgrade", r->upgraded);
 	change_print_packages("Remove", r->removed);
 	if (r->bytes)
-		printf("Packages to download: %s, unless cached\n", text_size(r->bytes, size));
+		printf("%s to download: %s, unless cached\n",
+		       r->change.next ? "Pieces" : "Packages", text_size(r->bytes, size));
 	fflush(stdout);
 }
 
-static void print_outcome(const struct change_report *r)
+static void print_changed(const struct change_report *r)
 {
 	const struct package_change *c = &r->change;
-	size_t installed = json_array_size(r->installed), upgraded = json_array_size(r->upgraded),
-	       removed = json_array_size(r->removed);
 	char took[TEXT_DURATION_LEN];
 
-	if (change_is_empty(c))
-		printf("%s/%s %s.\n", c->parent, c->base,
-		       c->request->base == BASE_UPGRADED ? "is up to date"
-							 : "has all of this already");
-	else if (r->applied)
+	text_duration((uint64_t)(time(NULL) - r->began), took);
+	if (c->next)
+		printf("Replaced %s/%s with generation %u of %s, in %s.\n", c->parent, c->base,
+		       c->next->published_generation, c->next->published, took);
+	else
 		printf("Changed %s/%s: %zu installed, %zu upgraded, %zu removed, in %s. "
 		       "This is generation %u.\n",
-		       c->parent, c->base, installed, upgraded, removed,
-		       text_duration((uint64_t)(time(NULL) - r->began), took),
+		       c->parent, c->base, json_array_size(r->installed),
+		       json_array_size(r->upgraded), json_array_size(r->removed), took,
 		       c->manifest->generation);
-	else if (c->request->base == BASE_UPGRADED)
-		printf("%s/%s is not up to date: %zu to install, %zu to upgrade, %zu to remove.\n",
-		       c->parent, c->base, installed, upgraded, removed);
-	if (r->applied && c->request->keep_old)
+	if (c->request->keep_old)
 		printf("The rootfs before it is %s/%s" PREVIOUS_SUFFIX
 		       "; to go back, run: rootlet upgrade --rollback%s%s\n",
 		       c->parent, c->base,
@@ -134,6 +168,35 @@ static void print_outcome(const struct change_report *r)
 		       c->request->path	  ? c->request->path
 		       : c->request->name ? c->request->name
 					  : "");
+}
+
+static void print_unchanged(const struct change_report *r)
+{
+	const struct package_change *c = &r->change;
+
+	printf("%s/%s ", c->parent, c->base);
+	if (change_is_empty(c) && c->next)
+		printf("is up to date: generation %u of %s.\n", c->next->published_generation,
+		       c->next->published);
+	else if (change_is_empty(c))
+		puts(c->request->base == BASE_UPGRADED ? "is up to date."
+						       : "has all of this already.");
+	else if (c->next)
+		printf("is not up to date: it is generation %u of %s, and the newest is %u.\n",
+		       c->manifest->published_generation, c->next->published,
+		       c->next->published_generation);
+	else
+		printf("is not up to date: %zu to install, %zu to upgrade, %zu to remove.\n",
+		       json_array_size(r->installed), json_array_size(r->upgraded),
+		       json_array_size(r->removed));
+}
+
+static void print_outcome(const struct change_report *r)
+{
+	if (r->applied)
+		print_changed(r);
+	else if (change_is_empty(&r->change) || r->change.request->base == BASE_UPGRADED)
+		print_unchanged(r);
 	fflush(stdout);
 }
 
@@ -146,12 +209,24 @@ static json_t *change_describe(const struct package_change *c)
 	return json_pack("{s:o}", "path", json_text(path));
 }
 
+/* The generation of a rootfs that follows its publisher, before and after. */
+static json_t *outcome_published(const struct package_change *c)
+{
+	if (!c->next)
+		return json_null();
+	return json_pack("{s:o, s:I, s:I}", "name", json_text(c->next->published), "from",
+			 (json_int_t)c->manifest->published_generation, "generation",
+			 (json_int_t)c->next->published_generation);
+}
+
 static json_t *change_outcome(const struct change_report *r)
 {
 	json_t *outcome = change_describe(&r->change);
+	const struct manifest *m =
+		r->applied && r->change.next ? r->change.next : r->change.manifest;
 
-	json_object_set_new(outcome, "generation",
-			    json_integer((json_int_t)r->change.manifest->generation));
+	json_object_set_new(outcome, "generation", json_integer((json_int_t)m->generation));
+	json_object_set_new(outcome, "published", outcome_published(&r->change));
 	json_object_set_new(outcome, "changed", json_boolean(r->applied));
 	json_object_set(outcome, "installed", r->installed);
 	json_object_set(outcome, "upgraded", r->upgraded);
@@ -217,7 +292,12 @@ static int change_one(const struct parsed_line *line, const char *name,
 	request->purpose = line->name;
 	request->name = name ? name : line_value(line, OPTION_NAME);
 	request->path = name ? NULL : line_value(line, OPTION_PATH);
-	if (source_line_read(line, &request->source, &r.components, &err) < 0)
+	request->archive_named = line_has(line, OPTION_MIRROR) ||
+				 line_has(line, OPTION_COMPONENTS) ||
+				 line_has(line, OPTION_REPOSITORY);
+	if (line_has(line, OPTION_KEYRING))
+		request->publisher_keyring = line_value(line, OPTION_KEYRING);
+	if (source_line_read(line, &r.words, &request->source, &err) < 0)
 		return change_fail(&r, line, name, err, outcome);
 	r.change.progress = progress_new(r.quiet   ? PROGRESS_QUIET
 					 : outcome ? PROGRESS_JSON

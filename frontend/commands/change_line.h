@@ -6,7 +6,8 @@
 #include "frontend/rootfs/change.h"
 #include "frontend/rootfs/store.h"
 
-#define CHANGE_ROWS ROOTFS_ROWS, SOURCE_ROWS("the one that the rootfs was made from")
+#define CHANGE_ROWS                                                                                \
+	ROOTFS_ROWS, SOURCE_ROWS("the one that the rootfs was made from"), REPOSITORY_ROW
 
 #define CHANGE_STATUSES                                                                            \
 	"1 failed; 2 wrong command line, or no such package; 3 wrong signature, hash or date; 4 "  \

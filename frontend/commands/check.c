@@ -10,12 +10,14 @@
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/inspection.h"
+#include "frontend/client/release_seen.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/contents.h"
 #include "frontend/rootfs/findings.h"
 #include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/profile_load.h"
+#include "frontend/rootfs/publisher.h"
 #include "frontend/rootfs/store.h"
 
 enum { OPTION_DEEP = OPTION_OWN };
@@ -37,6 +39,7 @@ struct check {
 	int directory, rootfs; /* as found (O_PATH), and as opened; or -1 */
 	unsigned mode;
 	char *folder, *base, *absolute;
+	char *publisher; /* URL, without a password; NULL: not recorded */
 	struct manifest *manifest;
 	struct profile *profile; /* NULL if it is gone or has changed since */
 	bool profile_changed;
@@ -54,6 +57,7 @@ static void check_clear(struct check *c)
 	free(c->folder);
 	free(c->base);
 	free(c->absolute);
+	free(c->publisher);
 	manifest_free(&c->manifest);
 	profile_free(&c->profile);
 	findings_clear(&c->findings);
@@ -125,6 +129,15 @@ static void check_manifest(struct check *c)
 				p ? p->group_count : m->group_count, &c->findings);
 }
 
+static void find_publisher(struct check *c)
+{
+	struct publisher publisher = { 0 };
+
+	if (c->manifest->published && publisher_read(c->folder, c->base, &publisher, NULL) == 0)
+		c->publisher = release_seen_place(publisher.url);
+	publisher_clear(&publisher);
+}
+
 /* The command that rebuilds this rootfs; the caller frees it. NULL if out of memory. */
 static char *compose_anew(const struct check *c)
 {
@@ -161,6 +174,7 @@ static int look_inside(struct check *c, struct error **err)
 	if (c->manifest) {
 		check_manifest(c);
 		check_ids(c);
+		find_publisher(c);
 	}
 	return interrupt_caught() ? error_set(err, ERR_INTERRUPTED, "interrupted")
 				  : inspect(c, err);
@@ -218,6 +232,9 @@ static void check_print_facts(const struct check *c)
 	fresh = freshness_of(c);
 	printf("Generation: %u, %s %s ago\n", m->generation,
 	       fresh > m->created ? "upgraded" : "created", text_age(time(NULL) - fresh, age));
+	if (m->published)
+		printf("Follows: generation %u of %s%s%s\n", m->published_generation, m->published,
+		       c->publisher ? ", published at " : "", c->publisher ? c->publisher : "");
 	if (c->mode & (S_IRWXG | S_IRWXO))
 		printf("Mode: %04o: every local user who can reach it can run its setuid programs; "
 		       "to close it, run: %s\n",
@@ -225,6 +242,17 @@ static void check_print_facts(const struct check *c)
 	if (c->profile_changed)
 		printf("Note: profile %s has changed since; to apply the changes, run: %s\n",
 		       m->profile, c->findings.anew);
+}
+
+/* What it was made from with create --from, and follows. */
+static json_t *describe_published(const struct check *c)
+{
+	const struct manifest *m = c->manifest;
+
+	if (!m || !m->published)
+		return json_null();
+	return json_pack("{s:o, s:I, s:o}", "name", json_text(m->published), "generation",
+			 (json_int_t)m->published_generation, "url", json_text(c->publisher));
 }
 
 static json_t *check_describe(const struct check *c, const char *state)
@@ -241,7 +269,7 @@ static json_t *check_describe(const struct check *c, const char *state)
 	for (size_t i = 0; i < c->findings.count && i < FINDINGS_MAX; i++)
 		json_array_append_new(reasons, json_text(c->findings.lines[i]));
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, "
-			 "s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:o}",
 			 "state", state, "path", json_text(c->absolute), "reasons", reasons, "mode",
 			 json_text(*mode ? mode : NULL), "bytes",
 			 c->sized ? json_integer((json_int_t)c->inspection.bytes) : json_null(),
@@ -255,7 +283,8 @@ static json_t *check_describe(const struct check *c, const char *state)
 			 m && m->changed ? json_integer((json_int_t)m->changed) : json_null(),
 			 "upgraded",
 			 m && fresh > m->created ? json_integer((json_int_t)fresh) : json_null(),
-			 "age_days", m ? json_integer((json_int_t)days_since(fresh)) : json_null());
+			 "age_days", m ? json_integer((json_int_t)days_since(fresh)) : json_null(),
+			 "published", describe_published(c));
 }
 
 static int check_print_verdict(const struct check *c)

@@ -22,11 +22,13 @@
 #include "frontend/commands/dry_run.h"
 #include "frontend/commands/source_line.h"
 #include "frontend/commands/vm_line.h"
+#include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/lock.h"
 #include "frontend/rootfs/name_claim.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
-#include "frontend/rootfs/publication.h"
+#include "frontend/rootfs/published.h"
+#include "frontend/rootfs/publisher.h"
 #include "frontend/rootfs/store.h"
 #include "lib/error_wrap.h"
 #include "proto/validate.h"
@@ -46,7 +48,6 @@ enum {
 	OPTION_PUBLISHED,
 	OPTION_GENERATION,
 	OPTION_SNAPSHOT,
-	OPTION_REPOSITORY,
 };
 
 static const struct option_row create_rows[] = {
@@ -81,9 +82,7 @@ static const struct option_row create_rows[] = {
 	  "dated archive, which ends with its date",
 	  .or_next = true },
 	SOURCE_ROWS("Ubuntu's archive; for Debian, the mirror in the host's apt configuration"),
-	{ "--repository", "ENTRY", OPTION_REPOSITORY,
-	  "further archive, with keys of its own, as in apt's sources.list: "
-	  "\"[signed-by=FILE] URL SUITE COMPONENT…\"; may be repeated" },
+	REPOSITORY_ROW,
 	{ "--include", "LIST", OPTION_INCLUDE,
 	  "additional packages, such as \"gdb,strace\"; may be repeated" },
 	{ "--engine", "native|debootstrap", OPTION_ENGINE,
@@ -109,9 +108,7 @@ struct create {
 	const char *lock_file; /* NULL: none */
 	const char *from;      /* URL of a published rootfs; NULL: none */
 	struct source source;
-	char **components; /* NULL-terminated; NULL: the default */
-	struct repository repositories[REPOSITORIES_MAX];
-	size_t repository_count;
+	struct source_words read; /* what it borrows */
 	char *includes;
 	unsigned mode;
 	bool force, fresh, dry_run, quiet, json;
@@ -119,7 +116,9 @@ struct create {
 	char *parent, *base;
 	int parent_fd, old; /* or -1; old: the rootfs to replace (O_PATH) */
 	struct name_claim claim;
-	char *published;		/* its name, with the generation if one was asked for */
+	const char *published_name;	/* of FROM */
+	char *published;		/* the same, with the generation if one was asked for */
+	bool pinned;			/* one was */
 	struct manifest *lock;		/* of --lock, or of the published rootfs; NULL: none */
 	struct profile locked, *loaded; /* of the lock, whose texts it borrows; else of a file */
 	const struct profile *profile;	/* one of them */
@@ -149,9 +148,7 @@ static void create_clear(struct create *c)
 	closep(&c->parent_fd);
 	free(c->parent);
 	free(c->base);
-	for (size_t i = 0; i < c->repository_count; i++)
-		repository_clear(&c->repositories[i]);
-	words_free(c->components);
+	source_words_clear(&c->read);
 	free(c->includes);
 }
 
@@ -169,25 +166,6 @@ static int join_includes(struct create *c, const struct parsed_line *line, struc
 		free(c->includes);
 		c->includes = joined;
 	}
-	return 0;
-}
-
-static int read_repositories(struct create *c, const struct parsed_line *line, struct error **err)
-{
-	const char *entry;
-	size_t i = 0;
-
-	while ((entry = line_next(line, OPTION_REPOSITORY, &i))) {
-		if (c->repository_count == REPOSITORIES_MAX)
-			return error_set(
-				err, ERR_INPUT,
-				"too many repositories: the limit is %d; leave out \"%.200s\"",
-				REPOSITORIES_MAX, entry);
-		if (repository_parse(entry, &c->repositories[c->repository_count++], err) < 0)
-			return -1;
-	}
-	c->source.repositories = c->repositories;
-	c->source.repository_count = c->repository_count;
 	return 0;
 }
 
@@ -212,10 +190,8 @@ static int create_read_line(struct create *c, const struct parsed_line *line, st
 	c->json = line_has(line, OPTION_JSON);
 	if (c->source.snapshot && line_has(line, OPTION_MIRROR))
 		return error_set(err, ERR_INPUT, "--snapshot and --mirror contradict each other");
-	return source_line_read(line, &c->source, &c->components, err) < 0 ||
-			       read_repositories(c, line, err) < 0
-		       ? -1
-		       : join_includes(c, line, err);
+	return source_line_read(line, &c->read, &c->source, err) < 0 ? -1
+								     : join_includes(c, line, err);
 }
 
 /* Without --mirror, the default mirror if that is the lock's: this host may know a user name for
@@ -250,26 +226,11 @@ static int check_replaced(const struct parsed_line *line, int option, const int 
 	return 0;
 }
 
-/* What the lock, read from PATH, says of its profile. */
 static void use_lock_profile(struct create *c, const char *path)
 {
-	const struct manifest *lock = c->lock;
-
-	c->locked = (struct profile){
-		.name = lock->profile,
-		.path = (char *)(uintptr_t)path,
-		.packages = lock->requested,
-		.optional = lock->optional,
-		.filters = lock->filters,
-		.filter_count = lock->filter_count,
-		.groups = lock->groups,
-		.group_count = lock->group_count,
-		.users = lock->users,
-		.user_count = lock->user_count,
-	};
-	snprintf(c->locked.sha256, sizeof(c->locked.sha256), "%s", lock->profile_sha256);
+	c->locked = lock_profile(c->lock, path);
 	c->profile = &c->locked;
-	c->profile_name = lock->profile;
+	c->profile_name = c->lock->profile;
 }
 
 static int read_lock(struct create *c, const struct parsed_line *line, struct error **err)
@@ -290,7 +251,7 @@ static int read_lock(struct create *c, const struct parsed_line *line, struct er
 	c->source.suite = lock->suite;
 	c->source.arch = lock->arch;
 	c->source.dated = lock->dated;
-	if (!c->repository_count) {
+	if (!c->source.repository_count) {
 		c->source.repositories = lock->repositories;
 		c->source.repository_count = lock->repository_count;
 	}
@@ -305,7 +266,6 @@ static int read_from(struct create *c, const struct parsed_line *line, struct er
 	static const int replaced[] = { OPTION_RELEASE,	   OPTION_PROFILE,  OPTION_INCLUDE,
 					OPTION_ENGINE,	   OPTION_MIRROR,   OPTION_LOCK,
 					OPTION_COMPONENTS, OPTION_SNAPSHOT, OPTION_REPOSITORY };
-	static const char *const components[] = { PUBLISHED_COMPONENT, NULL };
 	const char *name = line_value(line, OPTION_PUBLISHED);
 	unsigned generation = 0;
 
@@ -328,10 +288,9 @@ static int read_from(struct create *c, const struct parsed_line *line, struct er
 		c->published = NULL;
 		return error_no_memory(err);
 	}
-	c->source.mirror = c->from;
-	c->source.suite = c->published;
-	c->source.components = components;
-	c->source.published = true;
+	c->published_name = name ? name : c->base;
+	c->pinned = generation;
+	published_source(c->from, c->published, &c->source);
 	c->engine = "pieces";
 	c->profile_name = NULL;
 	c->fresh = true;
@@ -550,17 +509,10 @@ static struct provision plan(const struct create *c)
 	};
 }
 
-/* All pieces of the published rootfs, and the lock that says what they are. */
 static int choose_pieces(struct create *c, struct error **err)
 {
-	static const char *const all[] = { PIECE_DIRECTORIES, NULL };
-	const struct wanted wanted = { .packages = all };
-	size_t size;
-	_cleanup_free_ char *lock = packages_file(c->fetch, PUBLISHED_LOCK, &size, err);
-
-	if (!lock || lock_parse(lock, size, PUBLISHED_LOCK, &c->lock, err) < 0 ||
-	    packages_choose(c->fetch, BASE_NONE, &wanted, err) < 0)
-		return error_wrap(err, "cannot make the rootfs published as %s", c->published);
+	if (published_choose(c->fetch, c->published_name, &c->lock, err) < 0)
+		return -1;
 	use_lock_profile(c, PUBLISHED_LOCK);
 	c->source.suite = c->lock->suite;
 	c->count = c->lock->package_count;
@@ -606,6 +558,23 @@ static int create_choose(struct create *c, struct error **err)
 	return c->lock ? choose_locked(c, err) : choose_packages(c, err);
 }
 
+/* Records where the rootfs was published, for upgrades. If that fails, they say so. */
+static void note_publisher(const struct create *c)
+{
+	const struct publisher publisher = {
+		.url = packages_set(c->fetch)->mirror,
+		.name = (char *)(uintptr_t)c->published_name,
+		.keyring = packages_set(c->fetch)->keyring,
+		.pinned = c->pinned,
+	};
+
+	publisher_forget(c->parent, c->base);
+	if (!c->from)
+		return;
+	publisher_write(c->parent, c->base, &publisher, NULL);
+	freshness_write(c->parent, c->base, c->lock->created, false, NULL);
+}
+
 static int create_rootfs(struct create *c, struct error **err)
 {
 	struct provision provision;
@@ -628,6 +597,8 @@ static int create_rootfs(struct create *c, struct error **err)
 	interrupt_catch();
 	provision = plan(c);
 	r = create_from_base(c, &provision, err);
+	if (r == 0)
+		note_publisher(c);
 	if (r <= 0)
 		return r;
 	if (create_choose(c, err) < 0)
@@ -635,7 +606,10 @@ static int create_rootfs(struct create *c, struct error **err)
 	/* Only now is it known what the published rootfs is. */
 	provision.lock = c->lock;
 	provision.profile = c->profile;
-	return provision_rootfs(c->helper, &provision, err);
+	if (provision_rootfs(c->helper, &provision, err) < 0)
+		return -1;
+	note_publisher(c);
+	return 0;
 }
 
 /* The fields that are known even if the create failed. */

@@ -7,6 +7,7 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/freshness.h"
+#include "frontend/rootfs/publisher.h"
 #include "frontend/rootfs/store.h"
 
 enum { OPTION_YES = OPTION_OWN };
@@ -72,6 +73,7 @@ static int delete_remove_rootfs(struct delete *d, struct error **err)
 	if (helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err) < 0)
 		return -1;
 	freshness_forget(d->parent, d->base);
+	publisher_forget(d->parent, d->base);
 	return 0;
 }
 

@@ -23,6 +23,7 @@ enum {
 	OPTION_KEY,
 	OPTION_AS,
 	OPTION_EXPIRES,
+	OPTION_KEEP,
 };
 
 static const struct option_row publish_rows[] = {
@@ -35,6 +36,10 @@ static const struct option_row publish_rows[] = {
 	{ "--expires", "DAYS", OPTION_EXPIRES,
 	  "days after which no rootlet accepts this generation any more, at most 3650",
 	  .fallback = "30" },
+	{ "--keep", "N", OPTION_KEEP,
+	  "then remove all but the N newest generations of this name, and the pieces that nothing "
+	  "in "
+	  "DIR needs any more (default: keep all)" },
 	QUIET_ROW,
 	JSON_ROW(JSON_EVENTS),
 	{ NULL },
@@ -126,7 +131,9 @@ static int publish_plan(struct publish *p, struct error **err)
 				 "cannot publish under the name \"%.80s\": only a-z, 0-9 and . + - "
 				 "are allowed; choose another one with --as NAME",
 				 p->publication.name);
-	return line_number(line, OPTION_EXPIRES, DAYS_MAX, &p->publication.days, err);
+	return line_number(line, OPTION_EXPIRES, DAYS_MAX, &p->publication.days, err) < 0
+		       ? -1
+		       : line_number(line, OPTION_KEEP, UINT32_MAX, &p->publication.keep, err);
 }
 
 static int publish_report(const struct publish *p)
@@ -135,14 +142,20 @@ static int publish_report(const struct publish *p)
 
 	if (line_has(p->line, OPTION_JSON))
 		return event_result(
-			json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_text(p->rootfs.path),
-				  "directory", json_text(p->directory), "name",
-				  json_text(p->publication.name), "generation",
-				  (json_int_t)r->generation, "pieces", (json_int_t)r->pieces),
+			json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "path",
+				  json_text(p->rootfs.path), "directory", json_text(p->directory),
+				  "name", json_text(p->publication.name), "generation",
+				  (json_int_t)r->generation, "pieces", (json_int_t)r->pieces,
+				  "removed_generations", (json_int_t)r->pruned.generations,
+				  "removed_pieces", (json_int_t)r->pruned.pieces),
 			EXIT_OK);
-	if (!line_has(p->line, OPTION_QUIET))
-		printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->rootfs.path,
-		       r->generation, p->publication.name, p->directory, r->pieces);
+	if (line_has(p->line, OPTION_QUIET))
+		return EXIT_OK;
+	printf("Published %s as generation %u of %s in %s: %zu pieces\n", p->rootfs.path,
+	       r->generation, p->publication.name, p->directory, r->pieces);
+	if (r->pruned.generations || r->pruned.pieces)
+		printf("Removed %zu older generations and %zu pieces\n", r->pruned.generations,
+		       r->pruned.pieces);
 	return EXIT_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "frontend/archive/source.h"
 #include "frontend/commands/commandline.h"
 #include "lib/error.h"
+#include "proto/validate.h"
 
 /* MIRROR says what the mirror is by default. */
 #define SOURCE_ROWS(mirror)                                                                        \
@@ -22,7 +23,22 @@
 			"archive components, such as \"main,universe\""                            \
 	}
 
-/* Fills in SOURCE. Its components, NULL if none are given, are the caller's to free with
- * words_free(). ERR_INPUT if one is malformed. */
-int source_line_read(const struct parsed_line *line, struct source *source, char ***components,
-		     struct error **err);
+#define REPOSITORY_ROW                                                                             \
+	{                                                                                          \
+		"--repository", "ENTRY", OPTION_REPOSITORY,                                        \
+			"further archive, with keys of its own, as in apt's sources.list: "        \
+			"\"[signed-by=FILE] URL SUITE COMPONENT…\"; may be repeated"             \
+	}
+
+/* What a source that source_line_read() filled in borrows. */
+struct source_words {
+	char **components;
+	struct repository repositories[REPOSITORIES_MAX];
+	size_t repository_count;
+};
+
+/* Fills in SOURCE from the options that the line's command has. The caller clears WORDS, in any
+ * case, after its last use. ERR_INPUT if a value is malformed. */
+int source_line_read(const struct parsed_line *line, struct source_words *words,
+		     struct source *source, struct error **err);
+void source_words_clear(struct source_words *words);

@@ -4,7 +4,7 @@
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/previous.h"
 
-enum { OPTION_CHECK = OPTION_OWN, OPTION_SECURITY, OPTION_ROLLBACK, OPTION_ALL };
+enum { OPTION_CHECK = OPTION_OWN, OPTION_SECURITY, OPTION_ROLLBACK, OPTION_ALL, OPTION_UNFOLLOW };
 
 static const struct option_row upgrade_rows[] = {
 	CHANGE_ROWS,
@@ -15,6 +15,8 @@ static const struct option_row upgrade_rows[] = {
 	  "change nothing; print what would change (exit status 1 if anything would)",
 	  .once = true },
 	{ "--security", NULL, OPTION_SECURITY, "only security updates" },
+	{ "--unfollow", NULL, OPTION_UNFOLLOW,
+	  "follow the archive from now on, and not the publisher of create --from", .once = true },
 	{ "--rollback", NULL, OPTION_ROLLBACK,
 	  "exchange the rootfs and NAME.previous, which the last upgrade left", .once = true },
 	QUIET_ROW,
@@ -58,8 +60,9 @@ static int check_alone(const struct parsed_line *line, int first, const int *oth
 
 static int check_upgrade(const struct parsed_line *line)
 {
-	static const int back[] = { OPTION_CHECK,   OPTION_SECURITY,	OPTION_MIRROR,
-				    OPTION_KEYRING, OPTION_ALLOW_OLDER, OPTION_COMPONENTS };
+	static const int back[] = { OPTION_CHECK,	OPTION_SECURITY,  OPTION_MIRROR,
+				    OPTION_KEYRING,	OPTION_UNFOLLOW,  OPTION_REPOSITORY,
+				    OPTION_ALLOW_OLDER, OPTION_COMPONENTS };
 	static const int all[] = { OPTION_NAME, OPTION_PATH, OPTION_ROLLBACK };
 	int status = check_alone(line, OPTION_ALL, all, sizeof(all) / sizeof(*all));
 
@@ -74,6 +77,7 @@ static int command_upgrade(const struct parsed_line *line)
 		.profile = !line_has(line, OPTION_SECURITY),
 		.security = line_has(line, OPTION_SECURITY),
 		.keep_old = true,
+		.unfollow = line_has(line, OPTION_UNFOLLOW),
 	};
 	int status = check_upgrade(line);
 
@@ -91,7 +95,8 @@ const struct command upgrade_command = {
 	.about = "Upgrades the packages of a rootfs, and installs those that its profile wants and "
 		 "that it lacks, in a copy, which then takes its place. The rootfs as it was stays "
 		 "as NAME.previous, in place of an older one of that name. Packages on hold and "
-		 "changed configuration files stay as they are.",
+		 "changed configuration files stay as they are. A rootfs that create --from made "
+		 "is replaced with the newest generation of its publisher.",
 	.statuses = "0 upgraded, or up to date; " CHANGE_STATUSES " --check: 1 there are updates. "
 		    "--all: the highest of all.",
 	.rows = upgrade_rows,

@@ -18,6 +18,11 @@ static const char *tool_text_string(const json_t *object, const char *key)
 	return value ? value : "";
 }
 
+static json_int_t tool_text_number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 static const char *error_code(const struct call_ending *e)
 {
 	return tool_text_string(json_object_get(e->result, "error"), "code");
@@ -241,8 +246,11 @@ static void print_change(FILE *out, const struct call_ending *e)
 		     *upgraded = json_object_get(e->result, "upgraded"),
 		     *removed = json_object_get(e->result, "removed");
 	bool changed = json_is_true(json_object_get(e->result, "changed"));
-	bool any =
-		json_array_size(installed) || json_array_size(upgraded) || json_array_size(removed);
+	const json_t *published = json_object_get(e->result, "published");
+	json_int_t from = tool_text_number(published, "from"),
+		   to = tool_text_number(published, "generation");
+	bool any = json_array_size(installed) || json_array_size(upgraded) ||
+		   json_array_size(removed) || from != to;
 
 	fprintf(out, "✓ %s %s\n",
 		changed ? "Changed the rootfs at"
@@ -251,7 +259,12 @@ static void print_change(FILE *out, const struct call_ending *e)
 		tool_text_string(e->result, "path"));
 	if (json_object_get(e->result, "generation"))
 		fprintf(out, "Generation: %" JSON_INTEGER_FORMAT "\n",
-			json_integer_value(json_object_get(e->result, "generation")));
+			tool_text_number(e->result, "generation"));
+	if (to)
+		fprintf(out,
+			"Published as %s: generation %" JSON_INTEGER_FORMAT
+			"; the rootfs had %" JSON_INTEGER_FORMAT "\n",
+			tool_text_string(published, "name"), to, from);
 	tool_text_print_packages(out, "Install", installed);
 	tool_text_print_packages(out, "Upgrade", upgraded);
 	tool_text_print_packages(out, "Remove", removed);
@@ -294,6 +307,32 @@ static void print_lock(FILE *out, const struct call_ending *e)
 		tool_text_string(e->result, "path"));
 }
 
+static void print_publish(FILE *out, const struct call_ending *e)
+{
+	fprintf(out, "✓ Published %s as generation %" JSON_INTEGER_FORMAT " of %s in %s\n",
+		tool_text_string(e->result, "path"), tool_text_number(e->result, "generation"),
+		tool_text_string(e->result, "name"), tool_text_string(e->result, "directory"));
+	if (tool_text_number(e->result, "removed_generations"))
+		fprintf(out, "Removed %" JSON_INTEGER_FORMAT " older generations\n",
+			tool_text_number(e->result, "removed_generations"));
+}
+
+static void print_verify(FILE *out, const struct call_ending *e)
+{
+	bool verified = strcmp(tool_text_string(e->result, "state"), "verified") == 0;
+	const json_t *reasons = json_object_get(e->result, "reasons"), *reason;
+	size_t i;
+
+	fprintf(out, "%s The rootfs at %s is %swhat was signed by %s\n", verified ? "✓" : "✗",
+		tool_text_string(e->result, "path"), verified ? "" : "not ",
+		tool_text_string(e->result, "key"));
+	json_array_foreach(reasons, i, reason) if (i < SHOWN_ITEMS)
+		fprintf(out, "  - %s\n", json_string_value(reason));
+	if (tool_text_number(e->result, "differences") > SHOWN_ITEMS)
+		fprintf(out, "  - and %" JSON_INTEGER_FORMAT " more\n",
+			tool_text_number(e->result, "differences") - SHOWN_ITEMS);
+}
+
 static const struct {
 	const char *tool;
 	void (*print)(FILE *out, const struct call_ending *e);
@@ -311,6 +350,9 @@ static const struct {
 	{ "upgrade_test_rootfs", print_change },
 	{ "fstests_dependencies", print_dependencies },
 	{ "lock_test_rootfs", print_lock },
+	{ "publish_test_rootfs", print_publish },
+	{ "fetch_test_rootfs", print_create, "exists" },
+	{ "verify_test_rootfs", print_verify },
 	{ "doctor", print_doctor },
 };
 

@@ -13,10 +13,16 @@ static void note_outcome(const struct upgrade_wish *w, const struct package_chan
 {
 	const struct package_set *set = packages_set(c->fetch);
 
-	progress_note(w->progress,
-		      "changed %zu packages of the rootfs; this is generation %u, and the rootfs "
-		      "before it is %s" PREVIOUS_SUFFIX,
-		      set->package_count, c->manifest->generation, c->base);
+	if (c->next)
+		progress_note(w->progress,
+			      "the rootfs is generation %u of %s now, and the rootfs before it is "
+			      "%s" PREVIOUS_SUFFIX,
+			      c->next->published_generation, c->next->published, c->base);
+	else
+		progress_note(w->progress,
+			      "changed %zu packages of the rootfs; this is generation %u, and the "
+			      "rootfs before it is %s" PREVIOUS_SUFFIX,
+			      set->package_count, c->manifest->generation, c->base);
 }
 
 static int upgrade_now(const struct upgrade_wish *w, struct error **err)
@@ -45,23 +51,39 @@ static int upgrade_now(const struct upgrade_wish *w, struct error **err)
 	return r;
 }
 
+/* Why the rootfs is left as it is: its user chose exactly what is in it. NULL: it is not. */
+static const char *find_pin(const struct manifest *m, const char *parent, const char *base)
+{
+	struct publisher publisher;
+	const char *why = NULL;
+
+	if (m->count)
+		return NULL;
+	if (!m->published)
+		return "made from a lock";
+	if (publisher_read(parent, base, &publisher, NULL) == 0 && publisher.pinned)
+		why = "made with --generation";
+	publisher_clear(&publisher);
+	return why;
+}
+
 /* With the lock: another run may have upgraded the rootfs meanwhile. */
 static int upgrade_if_old(const struct upgrade_wish *w, const char *parent, const char *base,
 			  struct error **err)
 {
 	_cleanup_(opened_rootfs_clear) struct opened_rootfs rootfs = NOT_OPENED;
+	const char *pin;
 	int64_t created, age;
-	bool locked;
 
 	/* The run itself reports what is wrong with it. */
 	if (opened_rootfs_open("upgrade", w->name, w->path, &rootfs, NULL) < 0)
 		return 0;
 	created = rootfs.manifest->created;
-	locked = !rootfs.manifest->count;
+	pin = find_pin(rootfs.manifest, parent, base);
 	opened_rootfs_clear(&rootfs); /* the upgrade opens it itself */
-	if (locked) {
-		progress_note(w->progress,
-			      "the rootfs is made from a lock: --auto-upgrade leaves it as it is");
+	if (pin) {
+		progress_note(w->progress, "the rootfs is %s: --auto-upgrade leaves it as it is",
+			      pin);
 		return 0;
 	}
 	age = time(NULL) - freshness_read(parent, base, created, w->mode == UPGRADE_SECURITY);

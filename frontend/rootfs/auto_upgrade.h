@@ -15,6 +15,7 @@ struct upgrade_wish {
 };
 
 /* If that fails, a note says why, and the rootfs stays as it was. Fails only if interrupted. A
- * rootfs made from a lock and not changed since is left alone. If there is no rootfs, does nothing:
- * the run reports it. */
+ * rootfs that follows a publisher gets its newest generation. One made from a lock or from a chosen
+ * generation, and not changed since, is left alone. If there is no rootfs, does nothing: the run
+ * reports it. */
 int auto_upgrade(const struct upgrade_wish *wish, struct error **err);

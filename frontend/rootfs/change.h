@@ -8,17 +8,24 @@
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
 #include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/publisher.h"
 
 struct change_request {
 	const char *purpose;	 /* "install", for the audit log */
 	const char *name, *path; /* of the rootfs: see store.h */
-	struct source source;	 /* SUITE, ARCH, MIRROR and COMPONENTS default to the rootfs's */
-	enum package_base base;	 /* BASE_INSTALLED or BASE_UPGRADED */
+	/* SUITE, ARCH, MIRROR and COMPONENTS default to the rootfs's, which gets the repositories.
+	 */
+	struct source source;
+	enum package_base base;			      /* BASE_INSTALLED or BASE_UPGRADED */
 	const char *const *packages, *const *removed; /* NULL-terminated, or NULL: none */
 	const char *const *debs;		      /* likewise: paths of .deb files */
 	bool profile;  /* also installs what the rootfs's profile wants */
 	bool security; /* only from the release itself and its security pocket */
 	bool keep_old; /* the old rootfs stays as NAME.previous */
+	/* For a rootfs that follows a publisher. */
+	bool unfollow;		       /* it follows the archive from now on */
+	bool archive_named;	       /* the user named a part of SOURCE */
+	const char *publisher_keyring; /* in place of the recorded one; NULL: none */
 };
 
 struct package_change {
@@ -29,6 +36,10 @@ struct package_change {
 	struct helper *helper;
 	struct fetch *fetch;
 	struct manifest *manifest; /* before change_apply(); then that of the changed rootfs */
+	/* Of the publisher's newest generation, which takes the place of the whole rootfs. Then
+	 * MANIFEST stays that of the old one. NULL: the rootfs does not follow a publisher. */
+	struct manifest *next;
+	struct publisher publisher;
 	char **wanted, **optional; /* NULL-terminated: requested now; NULL: none */
 	char *profile_lost;	   /* why the profile is ignored; NULL: it is not */
 };

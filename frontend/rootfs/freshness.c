@@ -9,13 +9,10 @@
 
 #include "frontend/cli/directory.h"
 #include "frontend/cli/lock_wait.h"
-#include "frontend/cli/paths.h"
-#include "lib/hash.h"
-#include "lib/hex.h"
+#include "frontend/rootfs/rootfs_record.h"
 #include "lib/read_all.h"
 #include "lib/write_all.h"
 
-#define UPGRADES "upgrades/"
 #define FORMAT                                                                                     \
 	"rootlet-upgrades 1 %" PRId64 " %" PRId64 " %" PRId64 "\n" /* created, all, security */
 #define TEXT_SIZE 128
@@ -24,22 +21,9 @@ struct freshness {
 	int64_t created, all, security;
 };
 
-/* The file is named after the rootfs's path. */
 static char *freshness_path(const char *parent, const char *base, struct error **err)
 {
-	char relative[sizeof(UPGRADES) + 2 * SHA256_LEN] = UPGRADES;
-	_cleanup_free_ char *folder = realpath(parent, NULL);
-	uint8_t sum[SHA256_LEN];
-	struct sha256_ctx hash;
-
-	sha256_init(&hash);
-	sha256_update(&hash, strlen(folder ? folder : parent),
-		      (const uint8_t *)(folder ? folder : parent));
-	sha256_update(&hash, 1, (const uint8_t *)"/");
-	sha256_update(&hash, strlen(base), (const uint8_t *)base);
-	hash_end(&hash, sum);
-	sha256_to_hex(sum, relative + strlen(UPGRADES));
-	return paths_state(relative, err);
+	return rootfs_record_path("upgrades", parent, base, err);
 }
 
 static int freshness_open(const char *parent, const char *base, struct error **err)

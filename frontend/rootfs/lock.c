@@ -269,6 +269,25 @@ int lock_read(const char *file, struct manifest **out, struct error **err)
 	return lock_parse(text, size, file, out, err);
 }
 
+struct profile lock_profile(const struct manifest *lock, const char *path)
+{
+	struct profile profile = {
+		.name = lock->profile,
+		.path = (char *)(uintptr_t)path,
+		.packages = lock->requested,
+		.optional = lock->optional,
+		.filters = lock->filters,
+		.filter_count = lock->filter_count,
+		.groups = lock->groups,
+		.group_count = lock->group_count,
+		.users = lock->users,
+		.user_count = lock->user_count,
+	};
+
+	snprintf(profile.sha256, sizeof(profile.sha256), "%s", lock->profile_sha256);
+	return profile;
+}
+
 /* --- comparing --- */
 
 char **lock_words(const struct manifest *lock)

@@ -17,6 +17,9 @@ int lock_parse(const char *text, size_t size, const char *file, struct manifest 
 	       struct error **err);
 int lock_read(const char *file, struct manifest **out, struct error **err);
 
+/* The profile that the lock, read from PATH, has. It borrows the texts of both. */
+struct profile lock_profile(const struct manifest *lock, const char *path);
+
 /* "name=version" of each package, NULL-terminated; words_free(). NULL if out of memory. */
 char **lock_words(const struct manifest *lock);
 

@@ -35,6 +35,21 @@ static bool take_changes(const json_t *root, struct manifest *m)
 	       (!json_object_get(root, "changed") || field_time(root, "changed", &m->changed));
 }
 
+/* Missing unless it follows a publisher. Which one, the tree does not say: see publisher.h. */
+static bool take_published(const json_t *published, struct manifest *m)
+{
+	if (!published)
+		return true;
+	m->published = field_text(published, "name", valid_archive_word);
+	return m->published && field_number(published, "generation", &m->published_generation);
+}
+
+static json_t *pack_published(const struct manifest *m)
+{
+	return json_pack("{s:s, s:I}", "name", m->published, "generation",
+			 (json_int_t)m->published_generation);
+}
+
 /* A rootfs made from a lock has no range in its manifest: it is the same on every host. */
 static bool manifest_take_range(const json_t *range, struct manifest *m)
 {
@@ -56,6 +71,7 @@ static bool take_all(const json_t *root, uint32_t format, struct manifest *m)
 	       fields_take_repositories(json_object_get(root, "repositories"), m) &&
 	       manifest_take_range(json_object_get(root, "id_range"), m) &&
 	       field_time(root, "created", &m->created) && take_changes(root, m) &&
+	       take_published(json_object_get(root, "published"), m) &&
 	       fields_take_packages(json_object_get(root, "packages"), format == 1, m) &&
 	       field_words(json_object_get(root, "left_out"), valid_package_choice, &m->left_out) &&
 	       fields_take_groups(json_object_get(root, "groups"), m) &&
@@ -121,6 +137,8 @@ static json_t *pack(const struct manifest *m)
 
 	if (!m->engine || !root)
 		return root;
+	if (m->published)
+		json_object_set_new(root, "published", pack_published(m));
 	json_object_set_new(root, "engine", json_string(m->engine));
 	json_object_set_new(root, "components", field_of_words(m->components));
 	if (m->repository_count)
@@ -206,6 +224,7 @@ void manifest_free(struct manifest **m)
 	words_free(manifest->components);
 	words_free(manifest->requested);
 	words_free(manifest->optional);
+	free(manifest->published);
 	free(manifest->engine);
 	free(manifest->users);
 	free(manifest->groups);

@@ -81,6 +81,21 @@ int manifest_take_packages(struct manifest *m, const struct package_set *set, st
 	return 0;
 }
 
+int manifest_take_repositories(struct manifest *m, const struct package_set *set,
+			       struct error **err)
+{
+	repositories_free(m->repositories, m->repository_count);
+	m->repository_count = 0;
+	m->repositories = calloc(set->repository_count, sizeof(*m->repositories));
+	if (!m->repositories)
+		return error_no_memory(err);
+	for (size_t i = 0; i < set->repository_count; i++)
+		if (repository_plan(&set->repositories[i], &m->repositories[m->repository_count++],
+				    err) < 0)
+			return -1;
+	return 0;
+}
+
 static void drop_package(struct manifest *m, const char *name)
 {
 	struct manifest_package *package = find_package(m, name);

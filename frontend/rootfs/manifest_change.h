@@ -17,7 +17,11 @@ const char *manifest_version(const struct manifest *m, const char *name);
  * M gets its own copies: see manifest_clear_packages(). */
 int manifest_take_packages(struct manifest *m, const struct package_set *set, struct error **err);
 
-/* The same, drops the packages that SET removes, and makes M the manifest of the next generation.
- */
+/* Replaces M's repositories with those of SET. */
+int manifest_take_repositories(struct manifest *m, const struct package_set *set,
+			       struct error **err);
+
+/* Takes the packages of SET, drops those that it removes, and makes M the manifest of the next
+ * generation. */
 int manifest_change(struct manifest *m, const struct package_set *set,
 		    const struct manifest_requests *requests, struct error **err);

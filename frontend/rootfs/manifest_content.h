@@ -33,8 +33,12 @@ struct manifest {
 	int64_t created;		      /* seconds since the epoch */
 	int64_t changed;     /* when packages were last installed, removed or upgraded; 0: never */
 	uint32_t generation; /* 1, and one more for each such change */
-	char *engine;	     /* NULL: format 1, as in the following */
-	char **components;   /* NULL-terminated, like the next two; NULL: none */
+	/* That `rootlet create --from` made it from: what it was published under, and its number.
+	 * NULL: it was not made so, or no longer follows its publisher. */
+	char *published;
+	uint32_t published_generation;
+	char *engine;	   /* NULL: format 1, as in the following */
+	char **components; /* NULL-terminated, like the next two; NULL: none */
 	/* Packages of the profile, of --include and of rootlet install, dependencies aside. */
 	char **requested, **optional;
 	struct path_filter *filters;

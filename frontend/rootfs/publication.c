@@ -295,6 +295,9 @@ int publication_write(struct helper *helper, const struct publication *p, struct
 	progress_stage(progress, "Signing");
 	if (place_suite(&w, numbered, err) < 0 || place_suite(&w, p->name, err) < 0)
 		return -1;
+	if (p->keep &&
+	    publication_prune(w.root, p->name, w.generation, p->keep, &out->pruned, err) < 0)
+		return -1;
 	progress_end(progress);
 	return 0;
 }

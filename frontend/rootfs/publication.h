@@ -13,15 +13,15 @@
 #include "frontend/client/client.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/pieces.h"
-
-#define PUBLISHED_COMPONENT "rootfs"
-#define PUBLISHED_LOCK "lock.json"
+#include "frontend/rootfs/publication_prune.h"
+#include "frontend/rootfs/published.h"
 
 struct publication {
 	const char *directory; /* created if it is missing */
 	const char *name;      /* valid_archive_word() */
 	const char *key;       /* that gpg signs with */
 	unsigned days;	       /* until it expires */
+	unsigned keep;	       /* generations that stay, with the new one; 0: all */
 	const struct manifest *manifest;
 	const char *lock, *provenance; /* texts to publish with it */
 	const char *path;	       /* of the rootfs, for messages */
@@ -31,6 +31,7 @@ struct publication {
 struct published {
 	unsigned generation;
 	size_t pieces;
+	struct pruned pruned;
 };
 
 /* HELPER makes an archive of the tree. ERR_BUSY if another process publishes to the directory.

@@ -1,16 +1,17 @@
-"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone, of publish and of
-a root image: existing data stays intact, nothing of the new data is left, and the command works once there
-is space again. Root mounts a small tmpfs for this; its free space ranges from none to almost enough."""
+"""A disk that fills up at every point of create --force, of saving a snapshot, of a clone, of upgrade, of
+publish and of a root image: existing data stays intact, nothing of the new data is left, and the command
+works once there is space again. Root mounts a small tmpfs for this; its free space ranges from none to almost
+enough."""
 import os
 import re
 import shutil
 import subprocess
 
-from support import tap
+from support import changes, tap
 from support.publisher import Publisher
 from support.server import Server
 from support.vng import stand_in
-from support.world import AS_ROOT, MOUNTED_BY_TEST, Home, Tidy, mirror, processes_left, wait_until
+from support.world import AS_ROOT, MOUNTED_BY_TEST, SCRATCH, Home, Tidy, mirror, processes_left, wait_until
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 SPACE, RUN_FAILED = 7, 125
@@ -19,10 +20,10 @@ MOST = 2 << 30
 if not AS_ROOT:
     tap.skip("a disk that fills up", "needs root to mount a small disk")
     tap.done()
-AT = mirror()
+FIRST, AT = changes.two(mirror(), f"{SCRATCH}/{os.getpid()}.two")
 outer = Home()
 POINT = outer.make_folder(f"{outer.folder}/{MOUNTED_BY_TEST}")
-TREE, CACHE = f"{POINT}/tree", f"{POINT}/cache"
+TREE, OLD, CACHE = f"{POINT}/tree", f"{POINT}/old", f"{POINT}/cache"
 BASES, IMAGES = f"{CACHE}/rootlet/bases", f"{CACHE}/rootlet/images"
 # The cache is on the small disk, the store is not.
 home = Home(cache=CACHE)
@@ -83,10 +84,17 @@ def rows(server):
         forget(f"{home.folder}/kept")
         shutil.rmtree(BASES, ignore_errors=True)
 
+    def not_upgraded():
+        if os.path.lexists(f"{OLD}.previous"):
+            home.run("upgrade", "--rollback", "--path", OLD)
+            forget(f"{OLD}.previous")
+
     def with_base():
         forget(f"{POINT}/clone")
         if not bases():
             home.run(*source, "--path", f"{home.folder}/kept", "--force")
+    upgrade = Row(["upgrade", "--path", OLD, "--keyring", AT.keyring, "--mirror", server.url], SPACE, "",
+                  lambda: os.lstat(OLD).st_ino, not_upgraded)
     return {
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
@@ -98,6 +106,8 @@ def rows(server):
         "a clone": Row([*source, "--path", f"{POINT}/clone"], SPACE, "",
                        lambda: os.path.lexists(f"{POINT}/clone"),
                        with_base, shows="Cloned from a cached snapshot"),
+        # integration/change_faults fills the disk during an install.
+        **({"upgrade": upgrade} if LONG else {}),
         # Two archives of the tree, uncompressed, come before the pieces.
         "publish": Row(["publish", "--path", TREE, "--to", WWW, "--key", publisher.keys["publisher"]], SPACE,
                        "[Nn]o space", lambda: os.path.exists(f"{WWW}/dists/tree/InRelease"),
@@ -112,7 +122,8 @@ def rows(server):
 def whole():
     """Returns complaints about existing data."""
     wrong = []
-    for words in (["check", "--deep", "--path", TREE], ["cache", "verify"]):
+    for words in (*(["check", "--deep", "--path", tree] for tree in ([TREE, OLD] if LONG else [TREE])),
+                  ["cache", "verify"]):
         outcome = home.run(*words)
         if outcome.status or words[0] == "cache" and not re.search(r", 0 damaged$", outcome.out, re.M):
             wrong.append(f"{' '.join(words)}: {outcome}")
@@ -168,9 +179,13 @@ def main(server):
     made = home.create("--path", TREE, "--quiet", server=server, at=AT)
     if not tap.report(made.status == 0, "the first create works", made):
         return
+    if LONG:
+        with Server(FIRST.root) as older:
+            old = home.create("--path", OLD, "--include", "odd-old", "--quiet", server=older, at=AT)
+        tap.report(old.status == 0, "and that of a rootfs to upgrade", old)
     for what, row in rows(server).items():
         fill(what, row)
-    for path in (TREE, f"{POINT}/clone"):
+    for path in (TREE, OLD, f"{OLD}.previous", f"{POINT}/clone"):
         home.run("delete", "--yes", "--path", path)
 
 

@@ -17,6 +17,7 @@ from support import elf, forms, installed, sanitizers, tap, trees, vng
 from support import mirror as mirrors
 from support.archives import Archive
 from support.protocol import REFUSED, REQUESTS, TRUST, VERSION, Helper, opened, request
+from support.publisher import Publisher
 from support.server import Server
 from support.world import (SCRATCH, SOURCE, Home, Tidy, User, children, command_of, kill, mirror,
                            other_user, processes_left, wait_until)
@@ -971,6 +972,46 @@ def rolled_back(home):
     subprocess.run(["umount", "/var/lib/rootlet"], check=True)
 
 
+def published(home, rootlet):
+    """publish, create --from, upgrade and verify, with the range of the policy."""
+    www, publisher = f"{home.folder}/www", Publisher(home, "publisher")
+    keyring, owner = publisher.keyrings["publisher"], installed.range_of(USER)
+    source = ["--from", www, "--published", "test-rootfs", "--keyring", keyring]
+
+    def create(*words):
+        return home.run("create", "--name", "copy", *source, *words, program=rootlet)
+    first, made = publisher.publish(www, program=rootlet), create()
+    tap.report(first.status == made.status == 0 and os.lstat(f"{home.store}/copy").st_uid == owner,
+               "publish, and create --from: the rootfs has the ids from the policy", first, made)
+    wrong = trees.differences(*(trees.census(f"{home.store}/{name}", exact=True)
+                                for name in ("test-rootfs", "copy")),
+                              [("/etc/rootlet(/.*)?", None, "of this host"),
+                               (".*", ["time"], "archives have whole seconds")])
+    tap.report(not wrong, "it is the same tree", *wrong[:20])
+    words = ["verify", f"{www}/dists/test-rootfs/provenance.json", "--keyring", keyring, "--name", "copy"]
+    verified = home.run(*words, program=rootlet)
+    changed = home.run("shell", "--name", "copy", "--", "touch", "/srv/new", program=rootlet)
+    differs = home.run(*words, program=rootlet)
+    tap.report(verified.status == changed.status == 0 and differs.status == 3,
+               "verify accepts it, until a file is added", verified, changed, differs)
+    second = publisher.publish(www, program=rootlet)
+    for what, line, says in (("without create", "operations = check delete shell run", "create"),
+                             ("without the engine", "engines = native", "pieces"),
+                             ("without its name", f"releases = {mirrors.SUITE}", "test-rootfs")):
+        installed.allow(USER, line)
+        outcomes = [create("--force"), home.run("upgrade", "--name", "copy", program=rootlet)]
+        tap.report(all(one.status == 1 and says in one.err for one in outcomes),
+                   f"a policy {what} allows neither create --from nor the next generation", *outcomes)
+    installed.allow(USER)
+    upgraded = home.run("upgrade", "--name", "copy", program=rootlet)
+    again = home.run(*words, program=rootlet)
+    tap.report(second.status == upgraded.status == again.status == 0 and "generation 2" in upgraded.out and
+               os.lstat(f"{home.store}/copy").st_uid == owner, "upgrade gets the next generation", second,
+               upgraded, again)
+    for name in ("copy", "copy.previous"):
+        home.run("delete", "--yes", "--name", name, program=rootlet)
+
+
 def fronts(home, rootlet):
     """A front end that is stopped, then killed: the helper neither continues nor stays."""
     shell = home.start("shell", "--", "sh", "-c", "echo in; exec cat", program=rootlet,
@@ -1024,6 +1065,7 @@ if HOME:
     installed.allow(USER)
     two_users(HOME, ROOTLET)
     rolled_back(HOME)
+    published(HOME, ROOTLET)
     fronts(HOME, ROOTLET)
     outcome = HOME.run("delete", "--yes", program=ROOTLET)
     tap.report(outcome.status == 0, "delete", outcome)

@@ -1,7 +1,7 @@
-"""SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, delete and
-a root image: either the old or the new rootfs passes `rootlet check --deep`; every other rootfs and the cache
-are intact; after the next command, no staging, mount or process remains. Only signals that hit a process
-count."""
+"""SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, an
+upgrade, delete and a root image: either the old or the new rootfs passes `rootlet check --deep`; every other
+rootfs and the cache are intact; after the next command, no staging, mount or process remains. Only signals
+that hit a process count."""
 import json
 import os
 import random
@@ -10,17 +10,19 @@ import shutil
 import subprocess
 import time
 
-from support import tap
+from support import changes, tap
 from support.server import Server
 from support.vng import is_image, stand_in
-from support.world import LEFTOVER, Home, Tidy, children, command_of, mirror, processes_left, wait_until
+from support.world import (LEFTOVER, SCRATCH, Home, Tidy, children, command_of, mirror, processes_left,
+                           wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 KILLS = int(os.environ.get("ROOTLET_TEST_KILLS", "200" if LONG else "10"))
 KEEP_SECONDS = 1
-AT = mirror()
+FIRST, AT = changes.two(mirror(), f"{SCRATCH}/{os.getpid()}.two")
 home = Home()
 IMAGES, BASES = f"{home.cache}/rootlet/images", f"{home.cache}/rootlet/bases"
+OLD = "old"
 KERNEL, PATH = stand_in(home)
 chance = random.Random(os.getpid())
 
@@ -46,6 +48,8 @@ def rows(server):
             "create --force": (["create", "--force", "--fresh", *source], "test-rootfs", True),
             "create, saving a snapshot": (["create", "--name", "kept", *source], "kept", False),
             "clone": (["create", "--name", "clone", *source], "clone", False),
+            "upgrade": (["upgrade", "--name", OLD, "--keyring", AT.keyring, "--quiet", "--mirror",
+                         server.url], OLD, True),
             "delete": (["delete", "--yes", "--name", "clone"], "clone", False),
             "image":
             (["run", "--root-transport", "image", "--kernel", KERNEL, "--", "true"], "test-rootfs", True)}
@@ -71,6 +75,9 @@ def prepare(what, table):
         home.run(*table["clone"][0], "--force")
     if what in ("create", "create, saving a snapshot", "clone"):
         home.run("delete", "--yes", "--name", table[what][1])
+    if what == "upgrade" and os.path.lexists(f"{home.store}/{OLD}.previous"):
+        home.run("upgrade", "--rollback", "--name", OLD)
+        home.run("delete", "--yes", "--name", f"{OLD}.previous")
     if what == "create, saving a snapshot":
         remove_bases()
     elif what == "image":
@@ -135,10 +142,10 @@ def judge(tidy, err, name, must_be, others):
     wrong += [f"still runs: {line}" for line in processes_left(60)]
     home.run("list")
     wrong += tidy.complaints()
-    if must_be or os.path.lexists(f"{home.store}/{name}"):
-        check = home.run("check", "--deep", "--name", name)
-        if check.status:
-            wrong.append(f"{name} is not ready: {check}")
+    for one in (name, f"{name}.previous"):
+        if must_be and one == name or os.path.lexists(f"{home.store}/{one}"):
+            check = home.run("check", "--deep", "--name", one)
+            wrong += [f"{one} is not ready: {check}"] if check.status else []
     return wrong + others_are_whole(others)
 
 
@@ -169,7 +176,7 @@ def campaign():
             words, name, must_be = table[what]
             tried += 1
             prepare(what, table)
-            others = [other for other in os.listdir(home.store) if other != name]
+            others = [other for other in os.listdir(home.store) if other not in (name, f"{name}.previous")]
             with Tidy(home) as tidy:
                 kind, after, err = strike(what, words, took[what])
                 wrong = judge(tidy, err, name, must_be, others)
@@ -185,8 +192,10 @@ def campaign():
     tap.note(f"kills survived: {survived} of {struck}, in {tried} attempts; {by_kind}")
 
 
-with Server(AT.root) as first:
+with Server(FIRST.root) as first:
     made = home.create("--quiet", server=first, at=AT)
+    old = home.create("--quiet", "--name", OLD, "--include", "odd-old", server=first, at=AT)
+    made = old if old.status else made
 if tap.report(made.status == 0, "the first create works", made):
     campaign()
 tap.done()

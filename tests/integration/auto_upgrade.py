@@ -10,10 +10,12 @@ import time
 
 from support import changes, tap, vng
 from support.changes import manifest
+from support.publisher import Publisher
 from support.schemas import document, stream
 from support.server import Fault, Server
 from support.world import BUILD, PROFILE, SOURCE, Home, Tidy, mirror, wait_until
 
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 USAGE, BUSY, VM = 2, 6, 125
 DAY = 86400
 AT = changes.Mirrors(mirror())
@@ -226,6 +228,28 @@ def from_lock(server):
     home.run("delete", "--name", "locked", "--yes")
 
 
+def from_publisher(server):
+    """A rootfs that follows a publisher gets its newest generation, unless it was made from a chosen one."""
+    www, publisher = f"{home.folder}/www", Publisher(home, "publisher")
+    source = ["--from", www, "--published", "test-rootfs", "--keyring", publisher.keyrings["publisher"]]
+    first = publisher.publish(www, "--expires", "3650")
+    made = [home.run("create", "--name", name, *source, *words)
+            for name, words in (("follower", ()), ("pinned", ("--generation", "1")))]
+    second = publisher.publish(www, "--expires", "3650")
+    tap.report(all(one.status == 0 for one in (first, *made, second)), "two generations are published", first,
+               *made, second)
+    for what, name, words, days, generation, says in (
+            ("not before it is old enough", "follower", ALL, 5, 1, ""),
+            ("the newest generation, with security too", "follower", SECURE, 8, 2, "is generation 2 of"),
+            ("a chosen generation stays", "pinned", ALL, 8, 1, "made with --generation")):
+        run = Run(server, *words, days=days, name=name)
+        now = manifest(home, name)["published"]["generation"]
+        tap.report(run.outcome.status == VM and now == generation and says in run.notes and not run.wrong,
+                   f"a published rootfs: {what}", now, *run.wrong, run.outcome)
+    for name in ("follower", "follower.previous", "pinned"):
+        home.run("delete", "--name", name, "--yes")
+
+
 def checked():
     """What rootlet check says about the age."""
     def look(days):
@@ -270,5 +294,7 @@ with Server(AT.first.root) as served:
         number = waits(served, number)
         in_fstests(served, number)
         from_lock(served)
+        if LONG:
+            from_publisher(served)
         checked()
 tap.done()

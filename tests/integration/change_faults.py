@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from support import changes, debs, tap
+from support import changes, debs, tap, vng
 from support import mirror as mirrors
 from support.changes import digest, manifest
 from support.disks import disk
@@ -13,6 +13,7 @@ from support.server import Fault, Server
 from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, command_of, judge, kill, mirror,
                            processes_left)
 
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 FAILED, INPUT, TRUST, NETWORK, BUSY, SPACE, INTERRUPTED = 1, 2, 3, 4, 6, 7, 130
 AT = changes.Mirrors(mirror())
 home = Home()
@@ -121,6 +122,41 @@ def busy(server):
                err, second)
 
 
+def during_a_run():
+    """A run that waits for its guest; a test program stands for vng."""
+    os.chmod(home.write("bin/vng", "#!/bin/sh\necho inside\nexec sleep 600\n"), 0o755)
+    before = state()
+    run = home.start("run", "--kernel", home.write("kernel", vng.kernel()), "--root-transport", "dir", "--",
+                     "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+    there = any(b"inside" in line for line in iter(run.stdout.readline, b""))
+    outcome = home.run("upgrade", *KEYRING)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    tap.report(there and outcome.status == BUSY and "in use" in outcome.err and state() == before,
+               "upgrade while a run boots the rootfs", there, outcome)
+
+
+def two_upgrades(server):
+    """Only one of them changes the rootfs."""
+    server.faults = [Fault(r"/odd-safe_2_[^/]*\.deb$", "slow", 100)]
+    del server.requests[:]
+    old = state()[0]
+    with Tidy(home) as tidy:
+        first = home.start("upgrade", "--security", *KEYRING)
+        there = server.wait_for("odd-safe_2")
+        second = home.run("upgrade", *KEYRING)
+        back = home.run("upgrade", "--rollback")
+        first.communicate(timeout=300)
+        wrong = tidy.complaints()
+    server.faults = []
+    tap.report(there and first.returncode == 0 and second.status == BUSY and back.status != 0 and
+               not wrong and manifest(home)["packages"]["odd-safe"]["version"] == "2" and
+               os.lstat(f"{TREE}.previous").st_ino == old,
+               "upgrade while another upgrade runs: only the first succeeds", there, *wrong, second, back)
+    home.run("upgrade", "--rollback")
+    home.run("delete", "--yes", "--name", "test-rootfs.previous")
+
+
 # --- interruptions ---
 
 # By stage: the package to install, the fault that makes the stage last, and the line that create prints.
@@ -143,6 +179,51 @@ METHODS = {"Ctrl-C": (lambda front: kill(front.pid, signal.SIGINT), INTERRUPTED)
 def reaches(front, stage):
     """Waits until FRONT prints that STAGE has begun."""
     return any(line.decode(errors="replace").startswith(stage) for line in iter(front.stdout.readline, b""))
+
+
+# The same for an upgrade, which keeps the old rootfs. In the last stage, either may have the name.
+UPGRADE = {"Copying the rootfs": Fault(r"/odd-held_2_[^/]*\.deb$", "stall", 100),
+           "Downloading and unpacking packages": Fault(r"/odd-held_2_[^/]*\.deb$", "stall", 100),
+           "Configuring": None, "Writing to disk": None}
+
+
+def strike_upgrade(server, stage, method):
+    server.faults = [UPGRADE[stage]] if UPGRADE[stage] else []
+    was, last = state(), stage == "Writing to disk"
+    with Tidy(home) as tidy:
+        front = home.start("upgrade", *(["--security"] if last else []), *KEYRING,
+                           environment={"XDG_CACHE_HOME": f"{home.folder}/cold-strike"})
+        there = reaches(front, stage)
+        METHODS[method][0](front)
+        _, err = front.communicate(timeout=300)
+        wrong = [f"still runs: {line}" for line in processes_left(60)]
+        home.run("list")
+        wrong += tidy.complaints()
+    server.faults = []
+    now, previous = state(), f"{TREE}.previous"
+    changed = last and now != was
+    wrong += [] if now == was or changed else [f"now {now}, before {was}"]
+    if changed and os.path.lexists(previous):
+        wrong += [] if state("test-rootfs.previous") == was else ["NAME.previous is not the old rootfs"]
+    elif os.path.lexists(previous):
+        wrong.append("there is a NAME.previous")
+    deep = home.run("check", "--deep")
+    tap.report(there and not wrong and deep.status == 0, f"{method} in an upgrade, {stage.lower()}", there,
+               *wrong, err.decode(errors="replace"), deep)
+    if changed:
+        home.run("upgrade", "--rollback")
+        home.run("delete", "--yes", "--name", "test-rootfs.previous")
+
+
+def upgrades(server):
+    """odd-held makes it wait for a download, odd-stuck has a postinst that never ends, odd-safe neither."""
+    made = home.run("install", "odd-held", "odd-safe", "odd-stuck", *KEYRING)
+    tap.report(made.status == 0, "packages to upgrade are installed", made)
+    server.folder = AT.second.root
+    two_upgrades(server)
+    for stage in UPGRADE if LONG else ["Writing to disk"]:
+        for method in ("kill -9 of the front end", "kill -9 of the helper"):
+            strike_upgrade(server, stage, method)
 
 
 def strike(server, stage, method):
@@ -255,7 +336,9 @@ with Server(AT.first.root) as served:
         lies(served)
         absurd()
         busy(served)
+        during_a_run()
         interruptions(served)
         full_disks(served)
         hostile(served)
+        upgrades(served)
 tap.done()

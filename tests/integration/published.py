@@ -12,7 +12,9 @@ import signal
 import subprocess
 import time
 
-from support import debs, tap, trees
+import jsonschema
+
+from support import debs, mcp, tap, trees
 from support import mirror as mirrors
 from support.publisher import Publisher
 from support.server import Fault, Server
@@ -26,6 +28,7 @@ ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
 # More than a few pieces per package would cost requests; fewer would share less.
 PIECES = range(60, 400)
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
 home = Home()
 WWW = f"{home.folder}/www"
@@ -180,6 +183,168 @@ def second_generation(www, whole):
                "a host that has generation 1 fetches less than 15 % for the next one", first, second, share)
     tap.note(f"generation 2 after generation 1: {share:.3f} of all bytes")
 
+
+# --- upgrades ---
+
+def checked(name):
+    outcome = home.run("check", "--name", name, "--json")
+    return json.loads(outcome.out or "{}").get("published")
+
+
+def upgrade(*words, name="follower", **more):
+    """Returns the outcome, and the result in JSON."""
+    outcome = home.run("upgrade", "--name", name, "--json", *words, **more)
+    return outcome, json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
+
+
+def follows(www):
+    """A rootfs that create --from made gets its publisher's newest generation, in one piece."""
+    tree = f"{home.store}/follower"
+    with Server(www) as server:
+        made = create("follower", server.url)
+        tap.report(made.status == 0 and
+                   checked("follower") == {"name": "test-rootfs", "generation": 2, "url": server.url},
+                   "check names what a rootfs was made from", made, checked("follower"))
+        first = os.stat(tree).st_ino
+        outcome, result = upgrade()
+        tap.report(outcome.status == 0 and result["published"] == {"name": "test-rootfs", "from": 2,
+                                                                   "generation": 2}
+                   and not result["changed"] and os.stat(tree).st_ino == first,
+                   "upgrade: it is up to date with its publisher", outcome)
+        added = home.run("install", "odd-later", "--keyring", AT.keyring)
+        again = publish()
+        outcome, result = upgrade("--check", "--security")
+        tap.report(added.status == again.status == 0 and outcome.status == 1 and
+                   (result["published"]["from"], result["published"]["generation"]) == (2, 3) and
+                   result["installed"] == [{"name": "odd-later", "version": "1"}] and
+                   not result["upgraded"] and not result["removed"] and os.stat(tree).st_ino == first,
+                   "upgrade --check: what the next generation brings, and nothing has changed", added, again,
+                   outcome)
+        not_followed(server)
+        tap.report(os.stat(tree).st_ino == first, "none of these changed it")
+        with Tidy(home) as tidy:
+            outcome, result = upgrade()
+            wrong = tidy.complaints()
+        tap.report(outcome.status == 0 and not wrong and result["changed"] and
+                   checked("follower")["generation"] == 3 and
+                   os.stat(f"{home.store}/follower.previous").st_ino == first,
+                   "upgrade: the next generation takes its place, and the old one stays", outcome, *wrong)
+        same_tree("upgrade", tree)
+        verified = home.run("verify", f"{www}/dists/test-rootfs/provenance.json", "--keyring", KEYRING,
+                            "--name", "follower")
+        tap.report(verified.status == 0, "its provenance is the publisher's", verified)
+        back = home.run("upgrade", "--name", "follower", "--rollback")
+        outcome, result = upgrade("--check")
+        tap.report(back.status == 0 and outcome.status == 1 and result["published"]["from"] == 2,
+                   "upgrade --rollback goes back to the old generation", back, outcome)
+        home.run("upgrade", "--name", "follower", "--rollback")
+        leaves(server)
+
+
+def not_followed(server):
+    """Upgrades that cannot be, of a rootfs that follows generation 2 while there is a third."""
+    record = home.state("publishers")
+    for what, words, status, says, where in (
+            ("with a mirror", ["--mirror", server.url], USAGE, "follows its publisher", None),
+            ("signed by another key", ["--keyring", OTHER_KEYRING], TRUST, "signature is not valid", None),
+            ("when it is not recorded where it was published", [], FAILED,
+             "create --force --from URL", f"{record}.away")):
+        if where:
+            os.rename(record, where)
+        outcome = home.run("upgrade", "--name", "follower", *words)
+        if where:
+            os.rename(where, record)
+        tap.report(outcome.status == status and says in outcome.err, f"upgrade {what} is refused", outcome)
+
+
+def leaves(server):
+    """After packages have changed, the next generation would undo that."""
+    gone = home.run("uninstall", "--name", "follower", "odd-later", "--keyring", AT.keyring)
+    outcome = home.run("upgrade", "--name", "follower")
+    tap.report(gone.status == 0 and outcome.status == USAGE and "--unfollow" in outcome.err,
+               "upgrade does not undo an uninstall without a word", gone, outcome)
+    del server.requests[:]
+    source = ["--unfollow", "--keyring", AT.keyring]
+    planned, plan = upgrade("--check", *source)
+    outcome, result = upgrade(*source)
+    again, then = upgrade("--keyring", AT.keyring)
+    tap.report(planned.status == 1 and outcome.status == again.status == 0 and
+               plan["published"] is result["published"] is None and result["changed"] and
+               not then["changed"] and checked("follower") is None and not server.requests,
+               "upgrade --unfollow: it follows the archive from then on", planned, outcome, again)
+
+
+def kept(www):
+    """publish --keep removes what only older generations have."""
+    other = publish("--as", "second", to=www)
+    listed_before = index_of(www, "second")
+    outcome = publish("--json", "--keep", "2", to=www)
+    result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
+    left = sorted(os.listdir(f"{www}/dists"))
+    tap.report(other.status == outcome.status == 0 and result["removed_generations"] == 2 and
+               result["removed_pieces"] >= 1 and
+               left == ["second", "second.1", "test-rootfs", "test-rootfs.3", "test-rootfs.4"],
+               "publish --keep 2 leaves two generations, and other names", other, outcome, left)
+    needed = set().union(*(index_of(www, name) for name in left))
+    tap.report(set(os.listdir(f"{www}/pool")) == needed and listed_before < needed | {""},
+               "and the pieces that they list, but no others",
+               needed.symmetric_difference(os.listdir(f"{www}/pool")))
+    sums = [name for _, _, names in os.walk(f"{www}/dists/test-rootfs") for name in names if len(name) == 64]
+    tap.report(len(sums) <= 8, "and the lists of two generations", *sums)
+    forget_pieces()
+    made = create("kept", www, "--generation", "3")
+    tap.report(made.status == 0, "the older one of them can still be made", made)
+
+
+def tools(www):
+    """The same through rootlet mcp. Both users' programs find their keys there."""
+    with mcp.Server(home, environment=publisher.environment) as server:
+        server.initialize()
+        schemas = {tool["name"]: tool["outputSchema"]
+                   for tool in server.request("tools/list")["result"]["tools"]}
+        path = {"rootfs_path": f"{home.store}/kept"}
+        for tool, arguments, says in (
+                ("publish_test_rootfs", {"directory": www, "key": publisher.keys["publisher"], "keep": 2,
+                                         **path, "published_name": "test-rootfs"},
+                 "as generation 5 of test-rootfs"),
+                ("fetch_test_rootfs", {"url": www, "keyring": KEYRING, "published_name": "test-rootfs",
+                                       "force": True, **path}, "Successfully created rootfs"),
+                ("verify_test_rootfs", {"provenance_path": f"{www}/dists/test-rootfs/provenance.json",
+                                        "keyring": KEYRING, **path}, "is what was signed by"),
+                ("upgrade_test_rootfs", path, "Published as test-rootfs: generation 5")):
+            result = server.call(tool, arguments)["result"]
+            wrong = [error.message for error in jsonschema.Draft202012Validator(schemas[tool]).iter_errors(
+                result.get("structuredContent", {}))]
+            tap.report(not wrong and not result["isError"] and says in result["content"][0]["text"],
+                       f"MCP: {tool}", *wrong, result)
+    publisher.end_agent()
+
+
+def index_of(www, name):
+    with open(f"{www}/dists/{name}/{INDEX}", encoding="utf-8") as file:
+        return set(re.findall(r"^Filename: pool/(.*)$", file.read(), re.M))
+
+
+def interrupted(www):
+    """Servers whose downloads break off, and that answer a request for the rest in one way or another."""
+    largest = r"/" + os.path.basename(a_piece(www)) + "$"
+    for ranges, what in (("ignored", "sends the whole file with status 200"),
+                         *([("wrong", "sends the wrong part")] if LONG else [])):
+        forget_pieces()
+        with Server(www, [Fault(largest, "truncate", 1000, times=1)]) as server:
+            server.ranges = ranges
+            outcome = create("resumed", server.url, "--force")
+        tap.report(outcome.status == 0 and server.resumed,
+                   f"a piece that breaks off, from a server that then {what}", outcome, server.resumed)
+    for what, times, status in (("once", 1, 0), ("each time", None, NETWORK)) if LONG else ():
+        forget_pieces()
+        with Server(www, [Fault(largest, "stall", 1000, times=times)]) as server, Tidy(home) as tidy:
+            outcome = create("resumed", server.url, "--force")
+            wrong = tidy.complaints()
+        tap.report(outcome.status == status and not wrong, f"a piece that stalls {what}", outcome, *wrong)
+
+
+# --- what is refused ---
 
 def copy_of(www, name):
     path = f"{home.folder}/{name}"
@@ -488,6 +653,11 @@ def main():
     first_generation(served)
     whole = elsewhere(WWW)
     second_generation(WWW, whole)
+    follows(WWW)
+    interrupted(WWW)
+    kept(WWW)
+    if LONG:
+        tools(WWW)
     for case in COMMAND_LINES:
         play(case, home)
     one_at_a_time()

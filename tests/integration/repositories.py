@@ -22,7 +22,7 @@ DAY = datetime.timedelta(days=1)
 AT = mirror().with_packages(f"{FOLDER}/at", [
     package(FOLDER, "odd-newer", "1", "archive"), package(FOLDER, "odd-older", "2", "archive"),
     package(FOLDER, "odd-same", "1", "archive")])
-ONE, TWO = Archive(f"{FOLDER}/one"), Archive(f"{FOLDER}/two")
+ONE, TWO, THREE = (Archive(f"{FOLDER}/{name}") for name in ("one", "two", "three"))
 OF_ONE = [package(FOLDER, "odd-newer", "2", "one"), package(FOLDER, "odd-older", "1", "one"),
           package(FOLDER, "odd-same", "1", "one"),
           package(FOLDER, "odd-only", "1", "one", fields="Depends: odd-two, acl\n")]
@@ -146,11 +146,41 @@ def changed(server):
                contents()["odd-new"] == "two", "upgrade and install take packages from repositories",
                upgraded, new)
     tap.report(manifest(home)["packages"]["odd-new"]["repository"] == 2, "and the manifest says so")
+    added(server, keys)
     server.faults = [Fault("^two/", "status", 404)]
     gone = home.run("install", "acl", *keys)
     tap.report(gone.status == NETWORK and "/two/mirror" in gone.err, "a repository that is gone is named",
                gone)
     server.faults = []
+
+
+def added(server, keys):
+    """install --repository adds one to a rootfs."""
+    def third(version):
+        THREE.publish([package(FOLDER, "odd-third", version, "three")])
+    third("1")
+    line = ["install", "odd-third", *keys, "--repository"]
+    wrong = home.run(*line, entry(server, THREE, keyring=TWO.keyring))
+    tap.report(wrong.status == TRUST and "/three/mirror: " in wrong.err and
+               len(manifest(home)["repositories"]) == 2, "install --repository verifies it with its own keys",
+               wrong)
+    outcome = home.run(*line, entry(server, THREE))
+    written = manifest(home)
+    tap.report(outcome.status == 0 and contents().get("odd-third") == "three" and
+               written["packages"]["odd-third"]["repository"] == 3 and
+               [one["keyring"] for one in written["repositories"]] ==
+               [at.keyring for at in (ONE, TWO, THREE)],
+               "install --repository: the rootfs has it from then on", outcome, written["repositories"])
+    third("2")
+    check = home.run("upgrade", "--check", *keys)
+    moved = shutil.copy(THREE.keyring, f"{home.folder}/third.gpg")
+    os.chmod(moved, 0o644)
+    again = home.run("upgrade", *keys, "--repository", entry(server, THREE, keyring=moved))
+    written = manifest(home)
+    tap.report(check.status == 1 and "odd-third 1 -> 2" in check.out and again.status == 0 and
+               written["packages"]["odd-third"]["repository"] == 3 and
+               [one["keyring"] for one in written["repositories"]][2:] == [moved],
+               "upgrade uses it; --repository replaces its keyring", check, again, written["repositories"])
 
 
 def rolled_back(server):

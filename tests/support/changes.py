@@ -9,6 +9,7 @@ from . import mirror as mirrors
 from .protocol import Helper, opened
 from .world import SCRATCH
 
+NEVER_ENDS = "#!/bin/sh\nexec sleep 600\n"
 FAILS = "#!/bin/sh\nfor i in 1 2 3; do echo odd word $i; done\necho no such thing >&2\nexit 3\n"
 
 
@@ -42,7 +43,8 @@ FIRST = [
     ("", "odd-late", "1", _plain("odd-late", "1")),
     ("", "odd-before", "1", _plain("odd-before", "1", scripts={"preinst": FAILS})),
     ("", "odd-after", "1", _plain("odd-after", "1", scripts={"postinst": FAILS})),
-    ("", "odd-slow", "1", _plain("odd-slow", "1", scripts={"postinst": "#!/bin/sh\nexec sleep 600\n"})),
+    ("", "odd-slow", "1", _plain("odd-slow", "1", scripts={"postinst": NEVER_ENDS})),
+    ("", "odd-stuck", "1", _plain("odd-stuck", "1")),
     ("", "odd-large", "1",
      {"entries": _files("odd-large", "1", ("./usr/share/odd-large/zeros", bytes(80 << 20)))}),
 ]
@@ -51,8 +53,17 @@ SECOND = [
     ("updates", "odd-more", "2", _plain("odd-more", "2")),
     ("updates", "odd-held", "2", _plain("odd-held", "2")),
     ("security", "odd-safe", "2", _plain("odd-safe", "2")),
+    ("updates", "odd-stuck", "2", _plain("odd-stuck", "2", scripts={"postinst": NEVER_ENDS})),
 ]
 THIRD = [("updates", "odd-app", "3", _application("3", "odd-lib, odd-more"))]
+
+
+def two(base, folder):
+    """Returns two mirrors made from BASE, of which only the second has updates for the package odd-old."""
+    first, second = ([debs.make(f"{folder}/debs", "odd-old", mirrors.arch(), version=version,
+                                **_plain("odd-old", version))] for version in "12")
+    at = base.with_packages(f"{folder}/first", first)
+    return at, at.with_packages(f"{folder}/second", second, pocket="updates")
 
 
 class Mirrors:

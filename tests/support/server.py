@@ -17,7 +17,9 @@ class Fault:
     action: "status" (argument: the number), "body" (bytes, or a function of the real ones), "truncate" (bytes
     to send before the connection breaks), "stall" (bytes to send, then silence), "slow" (bytes per second),
     "redirect" (a function of the path that returns the Location, or None for an answer without one). times:
-    how often before the path is served normally; None: always."""
+    how often before the path is served normally; None: always. Server.ranges: what it does when asked for the
+    rest of a file: "sent" it, or it is "ignored" (status 200 and the whole file), or "wrong" (status 206, but
+    from the beginning)."""
     pattern: str
     action: str
     argument: object = 0
@@ -72,8 +74,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if body is None:
             return self.refuse(404)
         start = self.range_start(len(body), path)
-        self.send_response(206 if start else 200)
-        if start:
+        wrong, start = start and server.ranges == "wrong", start if server.ranges == "sent" else 0
+        self.send_response(206 if start or wrong else 200)
+        if start or wrong:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.send_header("Content-Length", str(len(body) - start))
         self.send_header("Accept-Ranges", "bytes")
@@ -148,6 +151,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.hosts = set()  # as requests name them
         self.tunnels = []   # "HOST:PORT" of https proxy requests
         self.resumed = []   # requests that resumed an earlier one
+        self.ranges = "sent"
         self.proxied = 0    # number of proxy requests
         self.connections = self.most = 0  # simultaneous: current and maximum
         self.sent = 0

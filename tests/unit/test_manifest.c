@@ -90,10 +90,12 @@ static void test_again(void)
 {
 	_cleanup_(manifest_free) struct manifest *m = parse_twice(MANIFEST(
 		"\"generation\": 7, \"changed\": \"2026-02-03T04:05:06Z\", "
+		"\"published\": {\"name\": \"lab\", \"generation\": 3}, "
 		"\"requested\": [\"aa\", \"xx|cc\"], \"components\": [\"main\", \"universe\"], "));
 
 	tap_check(m && m->generation == 7 && m->changed == 1770091506 && m->created == 1767323045 &&
-			  words_are(m->requested, "aa xx|cc") &&
+			  m->published && strcmp(m->published, "lab") == 0 &&
+			  m->published_generation == 3 && words_are(m->requested, "aa xx|cc") &&
 			  words_are(m->components, "main universe") &&
 			  packages_are(m, "aa=1 bb=1:2-3 cc=3") &&
 			  strcmp(m->packages[2].sha256, HASH) == 0,
@@ -115,6 +117,11 @@ static const struct {
 	{ "a requested package that is a number", MANIFEST("\"requested\": [1], ") },
 	{ "a component that is an option", MANIFEST("\"components\": [\"-x\"], ") },
 	{ "a component with a slash", MANIFEST("\"components\": [\"a/b\"], ") },
+	{ "a published name with a slash",
+	  MANIFEST("\"published\": {\"name\": \"a/b\", \"generation\": 3}, ") },
+	{ "a published name without a generation",
+	  MANIFEST("\"published\": {\"name\": \"lab\"}, ") },
+	{ "a published generation that is no object", MANIFEST("\"published\": 3, ") },
 	{ "two generations", MANIFEST("\"generation\": 2, \"generation\": 3, ") },
 };
 
