@@ -158,10 +158,13 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 	       faccessat(run->fd, RUN_OUTPUT, F_OK, 0) == 0 ? "check.out, console.log"
 							    : "check-N.out, console-N.log");
 	results_print(stdout, results);
-	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
+	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
 	       results_count(results, TEST_TIMEOUT));
+	if (results_count(results, TEST_EXCLUDED))
+		printf(", %zu excluded", results_count(results, TEST_EXCLUDED));
+	putchar('\n');
 }
 
 /* A run without results has no file of them, which is no error. */

@@ -63,7 +63,8 @@ bool exclude_patterns_match(const char *value, const char *name)
 /* --- versions ------------------------------------------------------------------------------- */
 
 /* Reads up to three numbers, and returns how many there are. END is what follows them. */
-static int read_version(const char *text, unsigned long numbers[static NUMBERS], const char **end)
+static int exclude_read_version(const char *text, unsigned long numbers[static NUMBERS],
+				const char **end)
 {
 	int count = 0;
 
@@ -92,7 +93,7 @@ bool exclude_kernel_valid(const char *value)
 	for (const char *word = value;; word++) {
 		unsigned long numbers[NUMBERS];
 
-		if (!read_version(operator_end(word), numbers, &word))
+		if (!exclude_read_version(operator_end(word), numbers, &word))
 			return false;
 		if (!*word)
 			return true;
@@ -106,7 +107,7 @@ static bool version_fits(const char *word, const unsigned long version[static NU
 {
 	unsigned long bound[NUMBERS];
 	const char *end;
-	int count = read_version(operator_end(word), bound, &end);
+	int count = exclude_read_version(operator_end(word), bound, &end);
 	int order = 0;
 
 	for (int i = 0; i < count && order == 0; i++)
@@ -125,7 +126,7 @@ bool exclude_kernel_matches(const char *value, const char *version)
 
 	if (!value)
 		return true;
-	if (!version || !read_version(version, numbers, &end))
+	if (!version || !exclude_read_version(version, numbers, &end))
 		return false;
 	for (const char *word = value; word; word = strchr(word, ',')) {
 		word += *word == ',';

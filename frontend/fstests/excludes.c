@@ -28,8 +28,6 @@ static const struct {
 } keys[EXCLUDE_KEYS] = {
 	[EXCLUDE_CONFIGURATION] = { "configuration", "names or patterns such as xfs/4k,ext4/*",
 				    exclude_patterns_valid },
-	[EXCLUDE_SECTION] = { "section", "names or patterns such as xfs_4k,ext4_*",
-			      exclude_patterns_valid },
 	[EXCLUDE_FSTYPE] = { "fstype", "names or patterns such as ext4,xfs",
 			     exclude_patterns_valid },
 	[EXCLUDE_KERNEL] = { "kernel", "versions such as 6.1, <6.5 or >=5.15,<6.1",
@@ -397,8 +395,8 @@ bool exclude_holds(const struct exclude *x, const struct exclude_place *place)
 {
 	const char *const *values = (const char *const *)x->values;
 
-	return exclude_patterns_match(values[EXCLUDE_CONFIGURATION], place->configuration) &&
-	       exclude_patterns_match(values[EXCLUDE_SECTION], place->section) &&
+	return (exclude_patterns_match(values[EXCLUDE_CONFIGURATION], place->configuration) ||
+		exclude_patterns_match(values[EXCLUDE_CONFIGURATION], place->section)) &&
 	       exclude_patterns_match(values[EXCLUDE_FSTYPE], place->fstype) &&
 	       exclude_kernel_matches(values[EXCLUDE_KERNEL], place->kernel) &&
 	       (exclude_patterns_match(values[EXCLUDE_ARCH], place->arch[0]) ||

@@ -9,7 +9,6 @@
 
 enum exclude_key {
 	EXCLUDE_CONFIGURATION,
-	EXCLUDE_SECTION,
 	EXCLUDE_FSTYPE,
 	EXCLUDE_KERNEL,
 	EXCLUDE_ARCH,
@@ -26,6 +25,7 @@ struct exclude {
 	char *reason;
 	char *origin;  /* "FILE:LINE" */
 	bool patterns; /* some of the tests are patterns */
+	bool held;     /* its conditions held somewhere in the run; the caller's */
 	bool used;     /* it has left out a test */
 };
 
@@ -36,6 +36,7 @@ struct excludes {
 
 /* Where a test would run. A condition on what is unknown (NULL) does not hold. */
 struct exclude_place {
+	/* "configuration" is about either of the first two. */
 	const char *configuration, *section, *fstype;
 	const char *kernel;  /* as `uname -r` prints it */
 	const char *arch[2]; /* its names in Linux and in Debian */

@@ -89,6 +89,7 @@ void fstests_run_clear(struct fstests_run *run)
 	durations_free(&run->given);
 	test_groups_free(&run->groups);
 	shard_clear(&run->shard);
+	excludes_clear(&run->excludes.all);
 	for (size_t i = 0; i < run->complaint_count; i++)
 		complaint_clear(&run->complaints[i]);
 	free(run->complaints);

@@ -53,6 +53,7 @@ static void write_case(FILE *out, const struct test_result *r)
 		break;
 	case TEST_NOTRUN:
 	case TEST_EXPUNGED:
+	case TEST_EXCLUDED:
 	case TEST_UNREACHED:
 		write_element(out, "skipped", r);
 		break;
@@ -90,9 +91,9 @@ static void write_properties(FILE *out, const json_t *record)
 static void write_suite(FILE *out, const struct results *results, const char *suite,
 			const json_t *record)
 {
-	size_t skipped = results_count(results, TEST_NOTRUN) +
-			 results_count(results, TEST_EXPUNGED) +
-			 results_count(results, TEST_UNREACHED);
+	size_t skipped =
+		results_count(results, TEST_NOTRUN) + results_count(results, TEST_EXPUNGED) +
+		results_count(results, TEST_EXCLUDED) + results_count(results, TEST_UNREACHED);
 
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"", out);
 	escape(out, suite);

@@ -12,9 +12,9 @@
 #define LIST_MOST (64u << 20)
 
 static const char *const names[TEST_STATUSES] = {
-	[TEST_PASS] = "pass",		[TEST_FAIL] = "fail",	[TEST_NOTRUN] = "notrun",
-	[TEST_EXPUNGED] = "expunged",	[TEST_CRASH] = "crash", [TEST_TIMEOUT] = "timeout",
-	[TEST_UNREACHED] = "unreached",
+	[TEST_PASS] = "pass",	      [TEST_FAIL] = "fail",	      [TEST_NOTRUN] = "notrun",
+	[TEST_EXPUNGED] = "expunged", [TEST_EXCLUDED] = "excluded",   [TEST_CRASH] = "crash",
+	[TEST_TIMEOUT] = "timeout",   [TEST_UNREACHED] = "unreached",
 };
 
 const char *test_status_name(enum test_status status)

@@ -8,6 +8,7 @@
  *   console.log     the kernel's console, over all boots
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
+ *   excludes        the entries that it read about tests to leave out, if any (excludes.h)
  *
  * With several guests: check-N.out, console-N.log and results/guest-N/ for each.
  *
@@ -26,6 +27,7 @@
 #define RUN_CONSOLE "console.log"
 #define RUN_RESULTS "results"
 #define RUN_PLAN "plan"
+#define RUN_EXCLUDES "excludes"
 #define GUEST_PART "guest-%u" /* in RUN_RESULTS, if the run has several guests */
 
 struct run_folder {

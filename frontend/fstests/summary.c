@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
@@ -75,36 +76,37 @@ static void print_bad(FILE *out, const struct results *results)
 	}
 }
 
-/* Returns the reason of a test that did not run, or NULL for any other test. */
-static const char *reason_of(const struct test_result *r)
+/* Returns the reason of a test with that status, or NULL for any other test. */
+static const char *reason_of(const struct test_result *r, enum test_status status)
 {
-	if (r->status != TEST_NOTRUN)
+	if (r->status != status)
 		return NULL;
 	return r->reason ? r->reason : "no reason given";
 }
 
-static bool same_reason(const struct test_result *r, const char *reason)
+static bool same_reason(const struct test_result *r, enum test_status status, const char *reason)
 {
-	return reason_of(r) && strcmp(reason_of(r), reason) == 0;
+	return reason_of(r, status) && strcmp(reason_of(r, status), reason) == 0;
 }
 
-/* Prints each reason once, with the tests that gave it. */
-static void print_not_run(FILE *out, const struct results *results)
+/* Prints each reason for STATUS once, with the tests that have it. */
+static void print_reasons(FILE *out, const struct results *results, enum test_status status,
+			  const char *what)
 {
 	const char *space = "\n";
 
 	for (size_t i = 0; i < results->count; i++) {
-		const char *reason = reason_of(&results->list[i]);
+		const char *reason = reason_of(&results->list[i], status);
 		bool told = false;
 
 		for (size_t k = 0; k < i && reason && !told; k++)
-			told = same_reason(&results->list[k], reason);
+			told = same_reason(&results->list[k], status, reason);
 		if (!reason || told)
 			continue;
-		fprintf(out, "%snot run: %s:", space, reason);
+		fprintf(out, "%s%s: %s:", space, what, reason);
 		space = "";
 		for (size_t k = i; k < results->count; k++)
-			if (same_reason(&results->list[k], reason)) {
+			if (same_reason(&results->list[k], status, reason)) {
 				fputc(' ', out);
 				summary_print_name(out, &results->list[k]);
 			}
@@ -115,7 +117,8 @@ static void print_not_run(FILE *out, const struct results *results)
 void results_print(FILE *out, const struct results *results)
 {
 	print_bad(out, results);
-	print_not_run(out, results);
+	print_reasons(out, results, TEST_NOTRUN, "not run");
+	print_reasons(out, results, TEST_EXCLUDED, "excluded");
 }
 
 static void print_complaints(FILE *out, const struct fstests_run *run)
@@ -177,7 +180,7 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				   "status", fstests_status_name(status), "results",
 				   run->folder.path, "exit_status", status, "seconds",
 				   clock_precise() - run->began, "boots", (int)run->boots);
-	json_t *kernel = json_array();
+	json_t *kernel = json_array(), *excludes = run_excludes_to_json(run);
 
 	for (size_t i = 0; i < run->complaint_count; i++)
 		json_array_append_new(kernel,
@@ -189,12 +192,14 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				    json_real(run->first_test - run->commanded));
 	summary_add_results(object, &run->results);
 	json_object_set_new(object, "kernel", kernel);
+	if (excludes)
+		json_object_set_new(object, "excludes", excludes);
 	return object;
 }
 
 /* --- two runs ------------------------------------------------------------------------------- */
 
-enum change { CHANGE_NONE, CHANGE_BROKEN, CHANGE_FIXED, CHANGE_STILL, CHANGES };
+enum change { CHANGE_NONE, CHANGE_BROKEN, CHANGE_FIXED, CHANGE_STILL, CHANGE_EXCLUDED, CHANGES };
 
 static const struct {
 	const char *text, *key;
@@ -202,6 +207,7 @@ static const struct {
 	[CHANGE_BROKEN] = { "newly fails", "newly_fails" },
 	[CHANGE_FIXED] = { "newly passes", "newly_passes" },
 	[CHANGE_STILL] = { "still fails", "still_fails" },
+	[CHANGE_EXCLUDED] = { "newly excluded", "newly_excluded" },
 };
 
 static enum change change_of(const struct test_result *before, const struct test_result *after)
@@ -210,6 +216,8 @@ static enum change change_of(const struct test_result *before, const struct test
 
 	if (is_bad(after->status))
 		return was ? CHANGE_STILL : CHANGE_BROKEN;
+	if (after->status == TEST_EXCLUDED)
+		return before && before->status != TEST_EXCLUDED ? CHANGE_EXCLUDED : CHANGE_NONE;
 	return was && after->status == TEST_PASS ? CHANGE_FIXED : CHANGE_NONE;
 }
 
@@ -239,8 +247,12 @@ size_t comparison_print(FILE *out, const struct results *before, const struct re
 	size_t broken = print_changes(out, before, after, CHANGE_BROKEN);
 	size_t fixed = print_changes(out, before, after, CHANGE_FIXED);
 	size_t still = print_changes(out, before, after, CHANGE_STILL);
+	size_t excluded = print_changes(out, before, after, CHANGE_EXCLUDED);
 
-	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail\n", broken, fixed, still);
+	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail", broken, fixed, still);
+	if (excluded)
+		fprintf(out, ", %zu newly excluded", excluded);
+	fputc('\n', out);
 	return broken;
 }
 
