@@ -16,7 +16,7 @@
 
 #define OUTPUT_KEPT 65536
 #define DIAGNOSTICS_KEPT 4096
-#define LINE_BYTES_MAX MESSAGE_MAX
+#define LINE_BYTES_MAX (64u << 20) /* all of fstests, with the output of tests that failed */
 
 /* A cancelled call ends within a second. Its child has GRACE_MS to clean up. Then SIGUSR1 tells it
  * to leave that to the next command, for which it has HURRY_MS. */
@@ -61,7 +61,8 @@ static bool tail_add(struct tail *t, const char *data, size_t size)
 	size -= skipped;
 	if (t->length + size > t->max)
 		gone = t->length + size - t->max;
-	memmove(t->text, t->text + gone, t->length - gone);
+	if (gone)
+		memmove(t->text, t->text + gone, t->length - gone);
 	memcpy(t->text + t->length - gone, data, size);
 	t->length += size - gone;
 	t->text[t->length] = '\0';

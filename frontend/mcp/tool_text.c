@@ -6,7 +6,8 @@
 #include "frontend/cli/text.h"
 
 #define SHOWN_FAILURES 10
-#define SHOWN_ITEMS 8 /* of a list */
+#define SHOWN_ITEMS 8	 /* of a list */
+#define SHOWN_REASON 120 /* bytes */
 
 /* As in check.c. */
 #define PRIMARY_USERS 2
@@ -177,6 +178,18 @@ static void print_counts(FILE *out, const json_t *counts)
 		fputc('\n', out);
 }
 
+/* Prints the beginning of a test's reason, and no half of a character. */
+static void print_reason(FILE *out, const json_t *test)
+{
+	const char *reason = tool_text_string(test, "reason");
+	size_t length = strlen(reason), shown = length < SHOWN_REASON ? length : SHOWN_REASON;
+
+	while (shown && ((unsigned char)reason[shown] & 0xc0) == 0x80)
+		shown--;
+	if (shown)
+		fprintf(out, "     %.*s%s\n", (int)shown, reason, shown < length ? "…" : "");
+}
+
 /* A failure is the name of a test, or an object with the name. */
 static void print_failed_tests(FILE *out, const json_t *failures)
 {
@@ -192,8 +205,7 @@ static void print_failed_tests(FILE *out, const json_t *failures)
 		if (i == SHOWN_FAILURES)
 			break;
 		fprintf(out, "  %zu. %s\n", i + 1, name ? name : tool_text_string(test, "name"));
-		if (*tool_text_string(test, "reason"))
-			fprintf(out, "     %s\n", tool_text_string(test, "reason"));
+		print_reason(out, test);
 	}
 	if (count > SHOWN_FAILURES)
 		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);

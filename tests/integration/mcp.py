@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -292,6 +293,44 @@ def test_calls():
                 wrong.append("no structured content")
             tap.report(not wrong, f"call to {tool} with {json.dumps(arguments)[:60]}", *wrong, result)
         tap.report(server.end() == 0 and not processes_left(10), "calls leave no processes behind")
+
+
+def write_run(name, failed):
+    """Writes a run of all of fstests in which some tests failed."""
+    at = f"state/rootlet/runs/{name}"
+    tests = [{"name": f"generic/{number:03}", "status": "pass", "seconds": 12.5} for number in range(1781)]
+    for test in tests[:failed]:
+        test.update(status="fail", reason="output mismatch; " * 40, detail="\u2026-one\n+two\n" * 700)
+    for test in tests[-300:]:
+        test.update(status="notrun", reason=f"{test['name']} utility required, skipped this test")
+    counts = {status: sum(test["status"] == status for test in tests)
+              for status in ("pass", "fail", "notrun", "expunged", "crash", "timeout", "unreached")}
+    home.write(f"{at}/tests.jsonl", "".join(json.dumps(test) + "\n" for test in tests))
+    home.write(f"{at}/run.json", json.dumps({
+        "run": name, "began": 1, "status": "failed", "exit_status": 1, "seconds": 9, "boots": 1,
+        "root": "image", "fstype": "ext4", "tests": ["-g", "auto"],
+        "results": f"{home.folder}/{at}", "counts": counts,
+        "failures": tests[:failed], "kernel": [], "kernel_version": "6.1.0"}))
+    return name
+
+
+def test_sizes():
+    """What an agent reads about a run of all of fstests."""
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+        for failed in (1, 40, 1000):
+            run = write_run(f"20260101-00000{len(str(failed))}-ext4", failed)
+            result = server.call("fstests_results", {"run": run})["result"]
+            content, size = result["structuredContent"], len(json.dumps(result, ensure_ascii=False).encode())
+            wrong = [error.message for error in jsonschema.Draft202012Validator(
+                tools["fstests_results"]["outputSchema"]).iter_errors(content)]
+            tap.report(not wrong and size <= 8192 and content["counts"]["fail"] == failed and
+                       content["failures"] and content.get("left_out", {}).get("failures", 0) ==
+                       failed - len(content["failures"]),
+                       f"fstests_results of 1781 tests, {failed} of which failed: {size} bytes", *wrong,
+                       content)
+    shutil.rmtree(home.state("runs"))
 
 
 def test_many():
