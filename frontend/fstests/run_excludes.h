@@ -29,5 +29,5 @@ int run_excludes_reopen(struct fstests_run *run, struct error **err);
 int run_excludes_cut(struct fstests_run *run, struct results *out, struct error **err);
 
 /* How many entries there are, and which have expired, name unknown tests, or left out nothing. NULL
- * if there are none. */
+ * for a run without entries. */
 json_t *run_excludes_to_json(const struct fstests_run *run);

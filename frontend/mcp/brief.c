@@ -110,7 +110,7 @@ static void visit_longest(const char *name, json_t *list, void *context)
 		*longest = list;
 }
 
-static void visit_count(const char *name, json_t *list, void *context)
+static void visit_to_count(const char *name, json_t *list, void *context)
 {
 	json_object_set_new(context, name, json_integer((json_int_t)json_array_size(list)));
 }
@@ -145,7 +145,7 @@ void brief_make(const json_t *tool, json_t *result)
 	if (!limit || !json_is_object(result))
 		return;
 	left_out = json_object();
-	visit_lists(result, "", visit_count, left_out);
+	visit_lists(result, "", visit_to_count, left_out);
 	keep_missing(json_object_get(result, "dependencies"));
 	keep_unusual(json_object_get(result, "tests_ended"));
 	cut_tests(json_object_get(result, "tests_ended"));

@@ -10,7 +10,6 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/mcp/brief.h"
-#include "frontend/mcp/tool_text.h"
 #include "frontend/mcp/tools.h"
 #include "lib/clock.h"
 
@@ -33,6 +32,7 @@ struct call {
 	struct call *next;
 	struct rpc_request request;
 	const json_t *tool;
+	call_answer_function *answer; /* NULL: with the result of a tool */
 	json_t *arguments, *token;
 	pid_t pid;
 	int pidfd, out, error;
@@ -235,10 +235,17 @@ static void call_answer(struct mcp_server *s, struct call *c, int status)
 		.diagnostics = c->diagnostics.text ? c->diagnostics.text : "",
 		.status = status,
 	};
-	_cleanup_free_ char *text = tool_text(&e);
-	json_t *structured = structured_content(c), *result;
-	bool failed = !structured || json_object_get(structured, "error");
+	_cleanup_free_ char *text = NULL;
+	json_t *structured, *result;
+	bool failed;
 
+	if (c->answer) {
+		c->answer(s, &c->request, &e);
+		return;
+	}
+	text = tool_text(&e);
+	structured = structured_content(c);
+	failed = !structured || json_object_get(structured, "error");
 	result = json_pack("{s:[{s:s, s:o}], s:b}", "content", "type", "text", "text",
 			   json_text(text ? text : "out of memory"), "isError", failed);
 	if (structured)
@@ -329,7 +336,7 @@ static void call_insist(struct call *c)
 }
 
 void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool, json_t *arguments,
-		json_t *token)
+		json_t *token, call_answer_function *answer)
 {
 	struct call *c = calloc(1, sizeof(*c));
 	_cleanup_error_ struct error *err = NULL;
@@ -343,6 +350,7 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 	}
 	*c = (struct call){
 		.tool = tool,
+		.answer = answer,
 		.arguments = json_incref(arguments),
 		.token = json_incref(token),
 		.pidfd = -1,

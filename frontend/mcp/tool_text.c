@@ -223,7 +223,8 @@ static void print_fstests(FILE *out, const struct call_ending *e)
 	print_counts(out, json_object_get(e->result, "counts"));
 	print_failed_tests(out, json_object_get(e->result, "failures"));
 	if (*tool_text_string(e->result, "results"))
-		fprintf(out, "\nFull results: %s\n", tool_text_string(e->result, "results"));
+		fprintf(out, "\nFull results: %s, as resources: rootlet://runs/%s\n",
+			tool_text_string(e->result, "results"), tool_text_string(e->result, "run"));
 }
 
 /* "Installed (12): acl 2.3, attr 2.5 and 10 more" */

@@ -118,13 +118,12 @@ static void add_argument(struct tool_words_list *w, const json_t *how, const jso
 	}
 }
 
-/* Adds "--" and what follows it. Called last, whatever the order of the arguments. */
+/* Adds what follows "--". Called last, whatever the order of the arguments. */
 static void add_operands(struct tool_words_list *w, const json_t *value)
 {
 	const json_t *item;
 	size_t i;
 
-	tools_add(w, strdup("--"));
 	json_array_foreach(value, i, item) tools_add(w, strdup(json_string_value(item)));
 	if (json_is_string(value))
 		tools_add(w, strdup(json_string_value(value)));
@@ -144,6 +143,7 @@ int tool_words(const json_t *tool, const json_t *arguments, char ***words, struc
 {
 	const json_t *command = json_object_get(tool, "command"), *word, *operands = NULL;
 	struct tool_words_list w = { 0 };
+	bool dashes = false;
 	const char *name;
 	json_t *how;
 	size_t i;
@@ -156,11 +156,14 @@ int tool_words(const json_t *tool, const json_t *arguments, char ***words, struc
 		const json_t *value = argument_or_default(tool, arguments, name);
 		const char *option = json_string_value(how);
 
-		if (value && option && strcmp(option, "--") == 0)
+		if (value && option && (!*option || strcmp(option, "--") == 0)) {
 			operands = value;
-		else if (value)
+			dashes = *option;
+		} else if (value)
 			add_argument(&w, how, value);
 	}
+	if (dashes)
+		tools_add(&w, strdup("--"));
 	if (operands)
 		add_operands(&w, operands);
 	if (!w.failed) {

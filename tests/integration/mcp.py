@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -16,7 +17,7 @@ from support.schemas import unresolved
 from support.world import SOURCE, Home, kill, processes_left, wait_until
 
 NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
-PARSE, INVALID, METHOD, PARAMS = -32700, -32600, -32601, -32602
+PARSE, INVALID, METHOD, PARAMS, NOT_FOUND = -32700, -32600, -32601, -32602, -32002
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
          "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor", "install_packages",
          "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs"]
@@ -73,7 +74,9 @@ REFUSED = [
     ("an id that is an object", {"jsonrpc": "2.0", "id": {}, "method": "ping"}, INVALID, None),
     ("an id with a fraction", {"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, INVALID, None),
     ("an unknown method", ask("tools/destroy"), METHOD, 1),
-    ("resources", ask("resources/list"), METHOD, 1),
+    ("prompts", ask("prompts/list"), METHOD, 1),
+    ("a resource without a URI", ask("resources/read"), PARAMS, 1),
+    ("an unknown cursor of resources", ask("resources/list", params={"cursor": "x"}), PARAMS, 1),
     ("params that are an array", ask("tools/list", params=[1]), PARAMS, 1),
     ("params that are a string", ask("ping", params="x"), PARAMS, 1),
     ("an unknown cursor", ask("tools/list", params={"cursor": "x"}), PARAMS, 1),
@@ -333,6 +336,80 @@ def test_sizes():
     shutil.rmtree(home.state("runs"))
 
 
+def read_all(server, uri):
+    """Reads a resource, page by page. Returns its text, and the size of the largest answer in bytes."""
+    text, largest = "", 0
+    while uri:
+        answer = server.request("resources/read", {"uri": uri})
+        contents = answer.get("result", {}).get("contents", [])
+        if not contents or any(set(one) != {"uri", "mimeType", "text"} for one in contents):
+            return f"{text}: no contents in {answer}", 0
+        text += contents[0]["text"]
+        largest = max(largest, len(json.dumps(answer, ensure_ascii=False).encode()))
+        more = re.fullmatch(r"\n\[more: (\S+), of \d+\]\n", contents[1]["text"]) if contents[1:] else None
+        uri = more and more.group(1)
+    return text, largest
+
+
+# A URI that leads nowhere.
+NOWHERE = ["rootlet://nothing", "rootlet://runsx", "file:///etc/passwd", "rootlet://runs/nosuch",
+           "rootlet://runs/last/nosuch", "rootlet://runs//tests.jsonl", "rootlet://runs/..",
+           "rootlet://runs/%2e%2e", "rootlet://runs/..%2f..", "rootlet://runs/last/results/link",
+           "rootlet://runs/last/results/pipe", "rootlet://runs/last/%00", "rootlet://runs/last/%zz",
+           "rootlet://runs/last/run.json?offset=", "rootlet://runs/last/run.json?offset=-1",
+           "rootlet://runs/last/run.json?page=1", "rootlet://runs/" + "x" * 5000]
+
+
+def test_resources():
+    """Runs and their files, in pages that an agent can afford."""
+    run = write_run("20260101-000000-ext4", 40)
+    at = home.state(f"runs/{run}")
+    home.write(f"state/rootlet/runs/{run}/results/generic/001.full", "\x1b[31m\u2026" * 2000 + "\0end")
+    for number in range(300):
+        home.write(f"state/rootlet/runs/{run}/results/many/{number:03}.dmesg", "")
+    home.write("secret", "not of a run")
+    os.symlink(f"{home.folder}/secret", f"{at}/results/link")
+    os.mkfifo(f"{at}/results/pipe")
+    with Server(home) as server:
+        server.initialize()
+        listed = server.request("resources/list")["result"]["resources"]
+        tap.report([one["uri"] for one in listed] == ["rootlet://runs", "rootlet://runs/last"],
+                   "resources/list has the runs, and the last one", listed)
+        templates = server.request("resources/templates/list")["result"]["resourceTemplates"]
+        tap.report("rootlet://runs/{run}/{+path}{?offset}" in [one["uriTemplate"] for one in templates] and
+                   all(one["description"] and one["name"] for one in templates), "and templates of the rest",
+                   templates)
+        text, _ = read_all(server, "rootlet://runs")
+        tap.report(text == f"{run} failed ext4 6.1.0: 1441 passed, 40 failed\n", "the list of runs", text)
+        text, _ = read_all(server, "rootlet://runs/last")
+        tap.report(text.splitlines()[0] == "results/" and "\ntests.jsonl " in text, "the files of a run",
+                   text)
+        text, largest = read_all(server, f"rootlet://runs/{run}/results/many")
+        tap.report(text.splitlines() == [f"{number:03}.dmesg 0" for number in range(300)] and largest <= 2048,
+                   f"a long list of files, in pages of at most {largest} bytes", text)
+        with open(f"{at}/tests.jsonl", encoding="utf-8") as file:
+            whole = file.read()
+        text, largest = read_all(server, f"rootlet://runs/{run}/tests.jsonl?offset={len(whole) - 20000}")
+        tap.report(text == whole[-20000:] and 1400 < largest <= 2048,
+                   f"a long file, in pages of at most {largest} bytes", text[:100])
+        text, _ = read_all(server, "rootlet://runs/last/results/generic/001%2Efull")
+        tap.report(text == "?[31m\u2026" * 2000 + "?end",
+                   "pages end between characters, without terminal escapes", text[-100:])
+        text, _ = read_all(server, "rootlet://runs/last/run.json?offset=99999999")
+        tap.report(text == "", "behind the end of a file is nothing", text)
+        for uri in NOWHERE:
+            answer = server.request("resources/read", {"uri": uri})
+            tap.report(error_of(answer) == NOT_FOUND and "not of a run" not in json.dumps(answer),
+                       f"no resource: {uri[:60]}", answer)
+        tap.report(server.end() == 0 and not processes_left(10), "reading leaves no processes behind")
+    shutil.rmtree(home.state("runs"))
+    with Server(home) as server:
+        server.initialize()
+        answer = server.request("resources/read", {"uri": "rootlet://runs"})
+        tap.report(answer.get("result", {}).get("contents", [{}])[0].get("text") == "",
+                   "without a run, the list is empty", answer)
+
+
 def test_many():
     """More simultaneous calls than the limit, each with its own id."""
     with Server(home) as server:
@@ -379,7 +456,7 @@ def test_slow_reader():
             if rest and answers == asked // 2:
                 os.set_blocking(pipe, True)
                 os.write(pipe, rest)
-        tap.report(answers == asked and asked > 100, "a slow client finally gets all answers", answers, asked)
+        tap.report(answers == asked and asked > 50, "a slow client finally gets all answers", answers, asked)
         tap.report("result" in server.request("ping"), "the server continues after a slow client")
 
 
