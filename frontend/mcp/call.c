@@ -36,6 +36,7 @@ struct call {
 	json_t *arguments, *token;
 	pid_t pid;
 	int pidfd, out, error;
+	int64_t began; /* seconds of the monotonic clock */
 	struct tail line, output, diagnostics;
 	bool line_too_long;
 	json_t *result;
@@ -353,6 +354,7 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 		.answer = answer,
 		.arguments = json_incref(arguments),
 		.token = json_incref(token),
+		.began = clock_seconds(),
 		.pidfd = -1,
 		.out = -1,
 		.error = -1,
@@ -398,6 +400,21 @@ void call_cancel_all(struct mcp_server *s)
 {
 	for (struct call *c = s->calls; c; c = c->next)
 		call_stop(c);
+}
+
+json_t *calls_end_vms(const struct mcp_server *s, bool force)
+{
+	json_t *ended = json_array();
+
+	for (const struct call *c = s->calls; c; c = c->next) {
+		if (!json_is_true(json_object_get(c->tool, "vm")))
+			continue;
+		kill(c->pid, force ? SIGKILL : SIGTERM);
+		json_array_append_new(ended, json_pack("{s:s, s:I, s:I}", "tool", call_name_of(c),
+						       "pid", (json_int_t)c->pid, "seconds",
+						       (json_int_t)(clock_seconds() - c->began)));
+	}
+	return ended;
 }
 
 /* --- poll loop ---------------------------------------------------------------------------------

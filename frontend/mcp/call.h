@@ -23,6 +23,10 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 void call_cancel(struct mcp_server *s, const json_t *id);
 void call_cancel_all(struct mcp_server *s);
 
+/* Sends SIGTERM, or with FORCE SIGKILL, to the calls of tools that boot VMs. They are answered when
+ * they end. Returns which they are: a list of {tool, pid, seconds}. */
+json_t *calls_end_vms(const struct mcp_server *s, bool force);
+
 /* Whether a call of request ID is in progress. */
 bool call_exists(const struct mcp_server *s, const json_t *id);
 

@@ -117,6 +117,21 @@ static void refuse_arguments(struct mcp_server *s, struct rpc_request *r, const 
 				    json_text(message), "isError", 1));
 }
 
+/* The only tool that is not a command: its calls are the server's own. */
+static void call_end_vms(struct mcp_server *s, struct rpc_request *r, const json_t *arguments)
+{
+	json_t *ended = calls_end_vms(s, json_is_true(json_object_get(arguments, "force")));
+	size_t count = json_array_size(ended);
+	char text[80] = "No VM of this session is running";
+
+	if (count)
+		snprintf(text, sizeof(text), "✓ Ended %zu VM%s of this session", count,
+			 count == 1 ? "" : "s");
+	rpc_reply(s, r,
+		  json_pack("{s:[{s:s, s:s}], s:b, s:{s:o}}", "content", "type", "text", "text",
+			    text, "isError", 0, "structuredContent", "ended", ended));
+}
+
 static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
@@ -137,6 +152,8 @@ static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_
 				"progressToken is neither a string nor an integer");
 	else if (tool_check(tool, arguments ? arguments : none, &err) < 0)
 		refuse_arguments(s, r, err);
+	else if (strcmp(name, "kill_hanging_vms") == 0)
+		call_end_vms(s, r, arguments);
 	else
 		call_start(s, r, tool, arguments ? arguments : none, token, NULL);
 	json_decref(none);

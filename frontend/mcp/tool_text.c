@@ -163,6 +163,31 @@ static void print_doctor(FILE *out, const struct call_ending *e)
 	}
 }
 
+/* What booting a VM needs. */
+static void print_virtme(FILE *out, const struct call_ending *e)
+{
+	static const char *const wanted[] = { "vng", "qemu", "KVM" };
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->result, "checks"), i, check)
+	{
+		const char *verdict = tool_text_string(check, "verdict");
+
+		for (size_t k = 0; k < sizeof(wanted) / sizeof(*wanted); k++) {
+			if (strcmp(tool_text_string(check, "what"), wanted[k]) != 0)
+				continue;
+			fprintf(out, "%s %s: %s\n",
+				strcmp(verdict, "ok") == 0	  ? "✓"
+				: strcmp(verdict, "warning") == 0 ? "⚠"
+								  : "✗",
+				wanted[k], tool_text_string(check, "detail"));
+			if (*tool_text_string(check, "fix"))
+				fprintf(out, "  fix: %s\n", tool_text_string(check, "fix"));
+		}
+	}
+}
+
 static void print_counts(FILE *out, const json_t *counts)
 {
 	const char *name, *separator = "";
@@ -325,6 +350,7 @@ static const struct {
 	{ "fstests_dependencies", print_dependencies },
 	{ "lock_test_rootfs", print_lock },
 	{ "doctor", print_doctor },
+	{ "check_virtme_ng", print_virtme },
 };
 
 char *tool_text(const struct call_ending *e)

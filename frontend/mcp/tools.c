@@ -24,6 +24,7 @@ json_t *tools_publish(const json_t *tools)
 		json_object_del(tool, "command");
 		json_object_del(tool, "wrap");
 		json_object_del(tool, "brief");
+		json_object_del(tool, "vm");
 	}
 	return published;
 }

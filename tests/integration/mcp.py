@@ -11,7 +11,7 @@ import time
 
 import jsonschema
 
-from support import sanitizers, tap
+from support import sanitizers, tap, vng
 from support.mcp import Server
 from support.schemas import unresolved
 from support.world import SOURCE, Home, kill, processes_left, wait_until
@@ -20,7 +20,8 @@ NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "20
 PARSE, INVALID, METHOD, PARAMS, NOT_FOUND = -32700, -32600, -32601, -32602, -32002
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
          "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor", "install_packages",
-         "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs"]
+         "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs",
+         "check_virtme_ng", "kill_hanging_vms"]
 # The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
@@ -35,7 +36,7 @@ ORIGINAL = [
     ("fstests_vm_boot_and_run", "extra_args", None),
     ("fstests_vm_boot_and_run", "custom_mkfs_command", None),
     ("fstests_vm_boot_and_run", "use_custom_rootfs", False),
-    ("fstests_vm_boot_and_run", "custom_rootfs_path", None),
+    ("fstests_vm_boot_and_run", "custom_rootfs_path", None), ("kill_hanging_vms", "force", False),
 ]
 
 home = Home()
@@ -228,7 +229,7 @@ def test_tools():
         wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
                                                        "openWorldHint")
                   if not isinstance(tool["annotations"].get(hint), bool)]
-        wrong += [f"{key} is published" for key in ("command", "wrap", "brief") if key in tool]
+        wrong += [f"{key} is published" for key in ("command", "wrap", "brief", "vm") if key in tool]
         tap.report(not wrong and tool["description"],
                    f"tool {name}: has complete schemas, descriptions and annotations",
                    *wrong)
@@ -281,7 +282,9 @@ def test_calls():
                 ("fstests_dependencies", {"fstests_path": "/no/such"}, True, "/no/such"),
                 ("lock_test_rootfs", {"lock_path": "x.lock"}, True, "no rootfs at"),
                 ("lock_test_rootfs", {"lock_path": "--help", "rootfs_path": "/no/such"}, True, "/no/such"),
-                ("doctor", {}, False, "sub-id ranges")):
+                ("doctor", {}, False, "sub-id ranges"),
+                ("check_virtme_ng", {}, False, "vng: "),
+                ("kill_hanging_vms", {"force": True}, False, "No VM of this session is running")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
             wrong = []
@@ -429,6 +432,31 @@ def test_many():
         tap.report(server.end() == 0 and not processes_left(10), "concurrent calls leave nothing behind")
 
 
+def test_vms():
+    """kill_hanging_vms ends the calls that have VMs, and nothing else."""
+    os.chmod(home.write("bin/vng", "#!/bin/sh\nexec sleep 600\n"), 0o755)
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", tree := f"{home.folder}/fstests-mini")
+    arguments = {"kernel_path": home.write("kernel", vng.kernel_with(vng.MAGIC)), "fstests_path": tree,
+                 "tests": ["generic/001"], "timeout": 3600, "memory": "64M", "cpus": 1}
+    with Server(home, environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}) as server:
+        server.initialize()
+        for force in (False, True):
+            number = server.start_call("fstests_vm_boot_and_run", arguments, token=f"boot {force}")
+            booting = server.wait_for(lambda m: m.get("params", {}).get("message") == "Booting")
+            ended = server.call("kill_hanging_vms", {"force": force})["result"]["structuredContent"]["ended"]
+            answer = server.answer(number) or {}
+            tap.report(booting and [one["tool"] for one in ended] == ["fstests_vm_boot_and_run"] and
+                       answer.get("result", {}).get("isError") is True,
+                       f"kill_hanging_vms ends a VM, and its call is answered, force: {force}", ended, answer)
+            if not force:
+                tap.report(answer["result"]["structuredContent"]["status"] == "interrupted",
+                           "with what the run has so far", answer)
+        tap.report(server.call("kill_hanging_vms")["result"]["structuredContent"] == {"ended": []},
+                   "afterwards, there is nothing to end")
+        tap.report(server.end() == 0 and not processes_left(20), "no process is left behind")
+    shutil.rmtree(home.state("runs"))
+
+
 def test_slow_reader():
     """A client that sends requests but does not read: the server's memory is bounded, and it recovers."""
     with Server(home) as server:
@@ -537,8 +565,10 @@ def test_data():
     for tool in tools:
         properties, command = tool["inputSchema"]["properties"], tool["command"]
         tap.report(set(properties) == set(command["arguments"]) and tool["inputSchema"].get(
-            "additionalProperties") is False and "--json" in command["words"],
+            "additionalProperties") is False and ("--json" in command["words"] or not command["words"]),
                    f"tools.json: {tool['name']}: every argument maps to the command line")
+        if not command["words"]:  # the server itself does it
+            continue
         options = {how for how in command["arguments"].values() if isinstance(how, str) and how != "--"}
         text = home.run("help", command["words"][0]).out
         lacks = [option for option in {*options, *(w for w in command["words"] if w.startswith("-"))}
