@@ -8,6 +8,7 @@
 #include "frontend/commands/commands.h"
 #include "frontend/commands/runs_durations.h"
 #include "frontend/commands/runs_merge.h"
+#include "frontend/commands/runs_save.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/fstests.h"
 #include "frontend/fstests/summary.h"
@@ -20,10 +21,13 @@ enum {
 	VERB_COMPARE,
 	VERB_DURATIONS,
 	VERB_MERGE,
+	VERB_SAVE,
+	VERB_BASELINES,
 	VERB_PRUNE,
 	OPTION_KEEP,
 	OPTION_RESULTS,
 	OPTION_JUNIT,
+	OPTION_AS,
 };
 
 static const struct option_row runs_rows[] = {
@@ -38,6 +42,10 @@ static const struct option_row runs_rows[] = {
 	  "the first counts most, or in all, the newest first" },
 	{ "merge", "RUN…", VERB_MERGE,
 	  "make one run of the parts that rootlet fstests --shard ran, and show it" },
+	{ "save", "RUN", VERB_SAVE,
+	  "keep the results of a run under a name, to compare others with; prune does not remove "
+	  "them" },
+	{ "baselines", NULL, VERB_BASELINES, "list what save has kept" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
@@ -47,6 +55,8 @@ static const struct option_row runs_rows[] = {
 	  .once = true },
 	{ "--junit", "FILE", OPTION_JUNIT, "merge: also write the results as JUnit XML",
 	  .verb = VERB_MERGE, .once = true },
+	{ "--as", "NAME", OPTION_AS, "save: the name, which then works like the id of a run",
+	  .verb = VERB_SAVE, .required = true, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -54,7 +64,7 @@ static const struct option_row runs_rows[] = {
 struct runs {
 	bool json;
 	unsigned int keep;
-	const char *results, *junit;
+	const char *results, *junit, *name;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -237,6 +247,17 @@ static int runs_make_one(const struct runs *r, char **words, struct error **err)
 	return runs_merge(r->json, words, r->results, r->junit, err);
 }
 
+static int runs_keep(const struct runs *r, char **words, struct error **err)
+{
+	return runs_save(r->json, words, r->name, err);
+}
+
+static int runs_list_baselines(const struct runs *r, char **words, struct error **err)
+{
+	(void)words;
+	return runs_baselines(r->json, err);
+}
+
 /* Discards what the run has in a directory that machines share, while nobody can resume it. A run
  * made with --results stays, and can be resumed. */
 static int runs_discard_shared(const char *id, struct error **err)
@@ -331,11 +352,13 @@ static int command_runs(const struct parsed_line *line)
 		[VERB_LIST] = runs_list,       [VERB_SHOW] = runs_show,
 		[VERB_COMPARE] = runs_compare, [VERB_DURATIONS] = runs_print_durations,
 		[VERB_MERGE] = runs_make_one,  [VERB_PRUNE] = runs_prune,
+		[VERB_SAVE] = runs_keep,       [VERB_BASELINES] = runs_list_baselines,
 	};
 	struct runs runs = {
 		.json = line_has(line, OPTION_JSON),
 		.results = line_value(line, OPTION_RESULTS),
 		.junit = line_value(line, OPTION_JUNIT),
+		.name = line_value(line, OPTION_AS),
 	};
 	_cleanup_error_ struct error *err = NULL;
 	int status;
@@ -353,8 +376,8 @@ const struct command runs_command = {
 	.name = "runs",
 	.summary = "show, compare, merge and delete results of fstests",
 	.about = "Shows, compares, merges and deletes the results of rootlet fstests. RUN is an id "
-		 "that "
-		 "list shows, a directory made by rootlet fstests --results, or the word last.",
+		 "that list shows, a name that save gave, a directory made by rootlet fstests "
+		 "--results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "something newly fails; merge: as rootlet fstests; 2 wrong command line; "
 		    "6 merge: a run is in progress; prune: a run stays because it is in progress.",

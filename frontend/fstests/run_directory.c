@@ -15,7 +15,6 @@
 #include "frontend/cli/word_list.h"
 #include "lib/write_all.h"
 
-#define RECORD "run.json"
 #define RECORD_MOST (16u << 20)
 
 void run_folder_close(struct run_folder *run)
@@ -220,6 +219,16 @@ static int open_last(struct run_folder *run, struct error **err)
 	return 0;
 }
 
+static char *baseline_path(const char *name)
+{
+	_cleanup_free_ char *all = paths_state(RUN_BASELINES, NULL);
+	_cleanup_free_ char *path = NULL;
+
+	if (!all || asprintf(&path, "%s/%s", all, name) < 0)
+		return NULL;
+	return realpath(path, NULL);
+}
+
 int run_folder_open(const char *name, struct run_folder *run, struct error **err)
 {
 	_cleanup_free_ char *runs = runs_path(err);
@@ -235,14 +244,16 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
 		return error_no_memory(err);
 	run->path = realpath(path, NULL);
+	if (!run->path && !strchr(name, '/'))
+		run->path = baseline_path(name);
 	if (!run->path)
 		return error_set(err, ERR_MISSING, "run %s does not exist; see: rootlet runs list",
 				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
 	if (!run->id || run_directory_open_folder(run, err) < 0 ||
-	    faccessat(run->fd, RECORD, F_OK, 0) < 0) {
+	    faccessat(run->fd, RUN_RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
-			error_set(err, ERR_MISSING, "%s is not a run: " RECORD " is missing",
+			error_set(err, ERR_MISSING, "%s is not a run: " RUN_RECORD " is missing",
 				  run->path);
 		run_folder_close(run);
 		return -1;
@@ -301,12 +312,12 @@ int run_folder_remove(const char *id, struct error **err)
 
 json_t *run_folder_read(const struct run_folder *run, struct error **err)
 {
-	_cleanup_free_ char *text = tree_read(run->fd, RECORD, RECORD_MOST, NULL, err);
+	_cleanup_free_ char *text = tree_read(run->fd, RUN_RECORD, RECORD_MOST, NULL, err);
 	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
 
 	if (text && !json_is_object(object)) {
 		json_decref(object);
-		error_set(err, ERR_INPUT, "%s/" RECORD " is damaged", run->path);
+		error_set(err, ERR_INPUT, "%s/" RUN_RECORD " is damaged", run->path);
 		return NULL;
 	}
 	if (object)
@@ -317,12 +328,13 @@ json_t *run_folder_read(const struct run_folder *run, struct error **err)
 int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(run->fd, "." RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		openat(run->fd, "." RUN_RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	_cleanup_free_ char *text = json_dumps(object, JSON_INDENT(2));
 
 	if (fd < 0 || !text || write_all(fd, text, strlen(text)) < 0 ||
-	    write_all(fd, "\n", 1) < 0 || folder_replace_file(run->fd, "." RECORD, fd, RECORD) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, run->path);
+	    write_all(fd, "\n", 1) < 0 ||
+	    folder_replace_file(run->fd, "." RUN_RECORD, fd, RUN_RECORD) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_RECORD, run->path);
 	return 0;
 }
 

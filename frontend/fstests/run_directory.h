@@ -21,7 +21,9 @@
 
 #include "lib/error.h"
 
+#define RUN_RECORD "run.json"
 #define RUN_TESTS "tests.jsonl"
+#define RUN_BASELINES "baselines" /* beside the directory of runs */
 #define RUN_KERNEL "kernel.jsonl"
 #define RUN_OUTPUT "check.out"
 #define RUN_CONSOLE "console.log"
@@ -45,7 +47,8 @@ int run_folder_check(const char *path, struct error **err);
 int run_folder_make(const char *what, const char *results, struct run_folder *run,
 		    struct error **err);
 
-/* Opens a run by its id, "last", or its path. Sets ERR_MISSING if it does not exist. */
+/* Opens a run by its id, "last", its path, or the name of a baseline (baselines.h). Sets
+ * ERR_MISSING if it does not exist. */
 int run_folder_open(const char *name, struct run_folder *run, struct error **err);
 void run_folder_close(struct run_folder *run);
 

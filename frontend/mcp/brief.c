@@ -48,12 +48,14 @@ static void cut_text(json_t *object, const char *key, size_t most)
 	json_object_set_new(object, key, json_sprintf("%.*s…", (int)most, text));
 }
 
-static void cut_tests(json_t *tests)
+static void visit_to_cut(const char *name, json_t *list, void *context)
 {
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(tests, i, one)
+	(void)name;
+	(void)context;
+	json_array_foreach(list, i, one)
 	{
 		cut_text(one, "reason", REASON_BYTES);
 		cut_text(one, "detail", DETAIL_BYTES);
@@ -148,8 +150,7 @@ void brief_make(const json_t *tool, json_t *result)
 	visit_lists(result, "", visit_to_count, left_out);
 	keep_missing(json_object_get(result, "dependencies"));
 	keep_unusual(json_object_get(result, "tests_ended"));
-	cut_tests(json_object_get(result, "tests_ended"));
-	cut_tests(json_object_get(result, "failures"));
+	visit_lists(result, "", visit_to_cut, NULL);
 	while (size_of(result) > limit) {
 		longest = NULL;
 		visit_lists(result, "", visit_longest, &longest);

@@ -71,7 +71,7 @@ static bool uri_decode(char *text)
 	return true;
 }
 
-/* Cuts "?offset=N" off URI. Returns N as a text, "0" if there is none, or NULL if it is wrong. */
+/* Cuts "?offset=N" off URI. Returns N as a text, "0" without one, or NULL if it is wrong. */
 static const char *cut_offset(char *uri)
 {
 	char *query = strchr(uri, '?');

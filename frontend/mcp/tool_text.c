@@ -332,6 +332,46 @@ static void print_lock(FILE *out, const struct call_ending *e)
 		tool_text_string(e->result, "path"));
 }
 
+static void print_baseline_saved(FILE *out, const struct call_ending *e)
+{
+	fprintf(out, "✓ Saved run %s as baseline %s\n", tool_text_string(e->result, "run"),
+		tool_text_string(e->result, "baseline"));
+}
+
+static void print_baselines(FILE *out, const struct call_ending *e)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->result, "baselines"), i, one)
+		fprintf(out, "%s: run %s, %s on %s, kernel %s\n", tool_text_string(one, "name"),
+			tool_text_string(one, "run"), tool_text_string(one, "status"),
+			tool_text_string(one, "fstype"), tool_text_string(one, "kernel_version"));
+	if (!i)
+		fputs("There is no baseline yet. Save one with: fstests_baseline_save\n", out);
+}
+
+/* "newly_fails (2): generic/001, generic/002", for each list of tests. */
+static void print_comparison(FILE *out, const struct call_ending *e)
+{
+	const char *key;
+	json_t *list;
+
+	json_object_foreach((json_t *)(uintptr_t)e->result, key, list)
+	{
+		const json_t *test;
+		size_t i;
+
+		if (!json_is_array(list))
+			continue;
+		fprintf(out, "%s (%zu)%s", key, json_array_size(list),
+			json_array_size(list) ? ":" : "");
+		json_array_foreach(list, i, test) if (i < SHOWN_FAILURES)
+			fprintf(out, "%s %s", i ? "," : "", tool_text_string(test, "name"));
+		fputs(json_array_size(list) > SHOWN_FAILURES ? " ...\n" : "\n", out);
+	}
+}
+
 static const struct {
 	const char *tool;
 	void (*print)(FILE *out, const struct call_ending *e);
@@ -351,6 +391,10 @@ static const struct {
 	{ "lock_test_rootfs", print_lock },
 	{ "doctor", print_doctor },
 	{ "check_virtme_ng", print_virtme },
+	{ "fstests_baseline_save", print_baseline_saved },
+	{ "fstests_baseline_get", print_fstests },
+	{ "fstests_baseline_list", print_baselines },
+	{ "fstests_baseline_compare", print_comparison },
 };
 
 char *tool_text(const struct call_ending *e)

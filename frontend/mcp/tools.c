@@ -1,6 +1,7 @@
 #include "frontend/mcp/tools.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "frontend/cli/paths.h"
@@ -142,7 +143,8 @@ static const json_t *argument_or_default(const json_t *tool, const json_t *argum
 
 int tool_words(const json_t *tool, const json_t *arguments, char ***words, struct error **err)
 {
-	const json_t *command = json_object_get(tool, "command"), *word, *operands = NULL;
+	const json_t *command = json_object_get(tool, "command"), *word;
+	json_t *operands = json_array();
 	struct tool_words_list w = { 0 };
 	bool dashes = false;
 	const char *name;
@@ -158,15 +160,15 @@ int tool_words(const json_t *tool, const json_t *arguments, char ***words, struc
 		const char *option = json_string_value(how);
 
 		if (value && option && (!*option || strcmp(option, "--") == 0)) {
-			operands = value;
+			json_array_append(operands, (json_t *)(uintptr_t)value);
 			dashes = *option;
 		} else if (value)
 			add_argument(&w, how, value);
 	}
 	if (dashes)
 		tools_add(&w, strdup("--"));
-	if (operands)
-		add_operands(&w, operands);
+	json_array_foreach(operands, i, word) add_operands(&w, word);
+	json_decref(operands);
 	if (!w.failed) {
 		*words = w.word;
 		return 0;

@@ -21,7 +21,8 @@ PARSE, INVALID, METHOD, PARAMS, NOT_FOUND = -32700, -32600, -32601, -32602, -320
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
          "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor", "install_packages",
          "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs",
-         "check_virtme_ng", "kill_hanging_vms"]
+         "check_virtme_ng", "kill_hanging_vms", "fstests_baseline_save", "fstests_baseline_get",
+         "fstests_baseline_list", "fstests_baseline_compare"]
 # The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
@@ -37,6 +38,11 @@ ORIGINAL = [
     ("fstests_vm_boot_and_run", "custom_mkfs_command", None),
     ("fstests_vm_boot_and_run", "use_custom_rootfs", False),
     ("fstests_vm_boot_and_run", "custom_rootfs_path", None), ("kill_hanging_vms", "force", False),
+    ("fstests_baseline_save", "results_dir", None), ("fstests_baseline_save", "baseline_name", None),
+    ("fstests_baseline_save", "save_baseline", True), ("fstests_baseline_save", "fstype", None),
+    ("fstests_baseline_save", "kernel_version", None), ("fstests_baseline_save", "test_selection", None),
+    ("fstests_baseline_get", "baseline_name", None), ("fstests_baseline_compare", "baseline_name", None),
+    ("fstests_baseline_compare", "current_results_file", "last"),
 ]
 
 home = Home()
@@ -337,6 +343,56 @@ def test_sizes():
                        f"fstests_results of 1781 tests, {failed} of which failed: {size} bytes", *wrong,
                        content)
     shutil.rmtree(home.state("runs"))
+
+
+def test_baselines():
+    """A run is saved under a name, and survives as that; another one is compared with it."""
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+
+        def ask_tool(what, tool, arguments, says, failed=False):
+            result = server.call(tool, arguments)["result"]
+            text, content = result["content"][0]["text"], result.get("structuredContent", {})
+            wrong = [error.message for error in jsonschema.Draft202012Validator(
+                tools[tool]["outputSchema"]).iter_errors(content)] if content else []
+            size = len(json.dumps(result, ensure_ascii=False).encode())
+            tap.report(not wrong and says in text and result["isError"] is failed and size <= 8192, what,
+                       *wrong, result)
+            return content
+
+        ask_tool("no baseline yet", "fstests_baseline_list", {}, "There is no baseline yet")
+        run = write_run("20260101-000000-ext4", 2)
+        ask_tool("a run is saved as a baseline", "fstests_baseline_save",
+                 {"results_dir": run, "baseline_name": "6.1", "save_baseline": True, "fstype": "ext4"},
+                 f"Saved run {run} as baseline 6.1")
+        shutil.rmtree(home.state("runs"))
+        listed = ask_tool("it is listed, and outlives its run", "fstests_baseline_list", {},
+                          f"6.1: run {run}, failed")
+        tap.report(listed["baselines"][0]["counts"]["fail"] == 2, "with its counts", listed)
+        ask_tool("it is shown", "fstests_baseline_get", {"baseline_name": "6.1"}, "2 fail")
+        run = write_run("20260102-000000-ext4", 500)
+        found = ask_tool("the last run is compared with it", "fstests_baseline_compare",
+                         {"baseline_name": "6.1"}, "newly_fails (498): generic/002, generic/003")
+        shown = len(found["newly_fails"])
+        tap.report(shown and found["left_out"]["newly_fails"] == 498 - shown and
+                   len(found["still_fails"]) == 2, "and the answer is cut", found)
+        ask_tool("a baseline is replaced", "fstests_baseline_save",
+                 {"results_dir": "last", "baseline_name": "6.1"}, f"Saved run {run} as")
+        ask_tool("a baseline equals itself", "fstests_baseline_compare",
+                 {"baseline_name": "6.1", "current_results_file": "6.1"}, "newly_fails (0)")
+        for what, name, says in (("of a run", run, "is the id of a run"),
+                                 ("with a slash", "a/b", "cannot be the name"),
+                                 ("that is hidden", ".a", "cannot be"), ("last", "last", "cannot be"),
+                                 ("like an option", "--help", "cannot be")):
+            ask_tool(f"no baseline has a name {what}", "fstests_baseline_save",
+                     {"results_dir": "last", "baseline_name": name}, says, failed=True)
+        ask_tool("an unknown baseline", "fstests_baseline_get", {"baseline_name": "6.2"},
+                 "run 6.2 does not exist", failed=True)
+        tap.report(os.listdir(home.state("baselines")) == ["6.1"], "nothing else is left",
+                   os.listdir(home.state("baselines")))
+    shutil.rmtree(home.state("runs"))
+    shutil.rmtree(home.state("baselines"))
 
 
 def read_all(server, uri):
