@@ -144,6 +144,8 @@ static int main_run(int argc, char **argv, const struct command **command)
 		return complete(commands, COMMAND_COUNT, argc - 1, argv + 1);
 	if (strcmp(argv[0], PAGE_COMMAND) == 0)
 		return page_command(argc - 1, argv + 1);
+	if (strcmp(argv[0], GROUPS_COMMAND) == 0)
+		return groups_command(argc - 1, argv + 1);
 	if (strcmp(argv[0], TASK_COMMAND) == 0)
 		return cluster_task(argc - 1, argv + 1);
 	*command = command_find(argv[0]);

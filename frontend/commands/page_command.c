@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/cli/events.h"
+#include "frontend/fstests/group_names.h"
 #include "frontend/fstests/run_page.h"
 
 int page_command(int argc, char **argv)
@@ -23,5 +24,22 @@ int page_command(int argc, char **argv)
 	if (!page)
 		return document_failure(err, exit_status_of(err ? err->code : ERR_SYSTEM));
 	document_print(page);
+	return EXIT_OK;
+}
+
+int groups_command(int argc, char **argv)
+{
+	_cleanup_error_ struct error *err = NULL;
+	json_t *list = NULL;
+
+	if (argc > 1)
+		return report_usage(NULL, GROUPS_COMMAND " is for rootlet mcp");
+	if (argc)
+		list = group_names_list(argv[0], &err);
+	else
+		error_set(&err, ERR_INPUT, "give fstests_path: the path of an fstests tree");
+	if (!list)
+		return document_failure(err, exit_status_of(err ? err->code : ERR_SYSTEM));
+	document_print(json_pack("{s:o}", "groups", list));
 	return EXIT_OK;
 }

@@ -217,3 +217,8 @@ const char *test_groups_name(const struct test_groups *groups, size_t i)
 {
 	return groups->list[i].name;
 }
+
+const char *test_groups_words(const struct test_groups *groups, size_t i)
+{
+	return groups->list[i].groups;
+}

@@ -24,4 +24,7 @@ bool test_groups_has_test(const struct test_groups *groups, const char *test);
 /* The tests by name; none if GROUPS is NULL. */
 size_t test_groups_count(const struct test_groups *groups);
 const char *test_groups_name(const struct test_groups *groups, size_t i);
+
+/* The groups of test I, separated by spaces. */
+const char *test_groups_words(const struct test_groups *groups, size_t i);
 void test_groups_free(struct test_groups **groups);

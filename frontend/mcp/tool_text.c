@@ -332,6 +332,20 @@ static void print_lock(FILE *out, const struct call_ending *e)
 		tool_text_string(e->result, "path"));
 }
 
+static void print_groups(FILE *out, const struct call_ending *e)
+{
+	const json_t *group, *groups = json_object_get(e->result, "groups");
+	size_t i;
+
+	json_array_foreach(groups, i, group) if (i < SHOWN_FAILURES) fprintf(
+		out, "%s: %" JSON_INTEGER_FORMAT " tests%s%s\n", tool_text_string(group, "name"),
+		json_integer_value(json_object_get(group, "tests")),
+		*tool_text_string(group, "description") ? ": " : "",
+		tool_text_string(group, "description"));
+	if (json_array_size(groups) > SHOWN_FAILURES)
+		fprintf(out, "... and %zu more\n", json_array_size(groups) - SHOWN_FAILURES);
+}
+
 static void print_baseline_saved(FILE *out, const struct call_ending *e)
 {
 	fprintf(out, "✓ Saved run %s as baseline %s\n", tool_text_string(e->result, "run"),
@@ -391,6 +405,7 @@ static const struct {
 	{ "lock_test_rootfs", print_lock },
 	{ "doctor", print_doctor },
 	{ "check_virtme_ng", print_virtme },
+	{ "fstests_groups_list", print_groups },
 	{ "fstests_baseline_save", print_baseline_saved },
 	{ "fstests_baseline_get", print_fstests },
 	{ "fstests_baseline_list", print_baselines },
