@@ -27,7 +27,8 @@ static void count_groups(json_t *counts, const char *words)
 			json_integer(json_integer_value(json_object_get(counts, word)) + 1));
 }
 
-/* Takes a line of group-names.txt: "quick\t\tTests that…", or one that goes on with that. */
+/* Takes a line of group-names.txt: a group and its description after tabs, or
+ * more of the description above. */
 static void take_description(json_t *all, char *line, char *name, size_t size)
 {
 	size_t length = strcspn(line, " \t");
