@@ -13,6 +13,7 @@
 #include "frontend/commands/complete.h"
 #include "frontend/commands/config_print.h"
 #include "frontend/commands/help_text.h"
+#include "frontend/commands/page_command.h"
 #include "lib/standard_descriptors.h"
 
 static int command_help(const struct parsed_line *line);
@@ -141,6 +142,10 @@ static int main_run(int argc, char **argv, const struct command **command)
 	}
 	if (strcmp(argv[0], COMPLETE_COMMAND) == 0)
 		return complete(commands, COMMAND_COUNT, argc - 1, argv + 1);
+	if (strcmp(argv[0], PAGE_COMMAND) == 0)
+		return page_command(argc - 1, argv + 1);
+	if (strcmp(argv[0], GROUPS_COMMAND) == 0)
+		return groups_command(argc - 1, argv + 1);
 	if (strcmp(argv[0], TASK_COMMAND) == 0)
 		return cluster_task(argc - 1, argv + 1);
 	*command = command_find(argv[0]);

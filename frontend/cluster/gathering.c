@@ -146,11 +146,12 @@ static int gathering_add_batch(struct gathering *g, const struct claim *claim, c
 	return results ? 0 : -1;
 }
 
-static int gathering_add_expunged(struct gathering *g, const struct results *results,
+static int gathering_add_left_out(struct gathering *g, const struct results *results,
 				  struct error **err)
 {
 	for (size_t i = 0; i < results->count; i++)
-		if (results->list[i].status == TEST_EXPUNGED &&
+		if ((results->list[i].status == TEST_EXPUNGED ||
+		     results->list[i].status == TEST_EXCLUDED) &&
 		    results_add(&g->found, &results->list[i], err) < 0)
 			return -1;
 	return 0;
@@ -293,7 +294,7 @@ int gathering_collect(const struct shared_run *s, struct fstests_run *run, struc
 
 	/* The results that were shown while the tasks ran are collected again: not all of them
 	 * count. */
-	if (gathering_add_expunged(&g, &run->results, err) < 0)
+	if (gathering_add_left_out(&g, &run->results, err) < 0)
 		return -1;
 	results_clear(&run->results);
 	if (gathering_add_batches(&g, err) < 0 || gathering_order(&g, run, err) < 0)

@@ -22,6 +22,7 @@
 #include "frontend/cluster/lease.h"
 #include "frontend/cluster/losses.h"
 #include "frontend/fstests/display.h"
+#include "frontend/fstests/run_excludes.h"
 #include "lib/clock.h"
 #include "lib/error_wrap.h"
 #include "lib/write_all.h"
@@ -260,6 +261,19 @@ static int submission_add_expunged(struct submission *s, const struct test_plan 
 	return 0;
 }
 
+/* Takes the excluded tests from the plan. */
+static int submission_exclude(struct submission *s, struct error **err)
+{
+	_cleanup_(results_clear) struct results excluded = { 0 };
+
+	if (run_excludes_cut(s->run, &excluded, err) < 0)
+		return -1;
+	for (size_t i = 0; i < excluded.count; i++)
+		if (results_add(&s->run->results, &excluded.list[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 /* Reads the plan that the task of LIST has listed. */
 static int submission_read_list(struct submission *s, const struct claim *list, struct error **err)
 {
@@ -274,9 +288,9 @@ static int submission_read_list(struct submission *s, const struct claim *list, 
 	snprintf(path, sizeof(path), SHARED_TASKS "/%s/" RUN_LIST, task);
 	if (submission_read_status(s, task, err) < 0 ||
 	    test_plan_read(s->shared.fd, path, &s->run->plan, &excluded, err) < 0 ||
-	    submission_add_expunged(s, &excluded, err) < 0)
+	    submission_add_expunged(s, &excluded, err) < 0 || submission_exclude(s, err) < 0)
 		return -1;
-	if (s->run->plan.count)
+	if (s->run->plan.count || s->run->excludes.count)
 		return submission_publish(s, err);
 	return error_set(err, ERR_INPUT, "no tests are selected: see %s/%s", s->shared.path, path);
 }
@@ -397,7 +411,8 @@ static int submission_step(struct submission *s, struct error **err)
 	    claims_list(s->shared.fd, CLAIM_CLAIMS, &claims, &claim_count, err) < 0 ||
 	    claims_list(s->shared.fd, CLAIM_DONE, &done, &s->done, err) < 0)
 		return -1;
-	if (!s->run->plan.count && s->done && submission_read_list(s, &done[0], err) < 0)
+	if (!s->run->plan.count && !s->run->excludes.count && s->done &&
+	    submission_read_list(s, &done[0], err) < 0)
 		return -1;
 	s->over = !queue_count && !claim_count && published;
 	listed = s->over ? 0 : array_jobs_update(&s->jobs, err);
@@ -494,7 +509,7 @@ static int submission_open(struct submission *s, const char *path, struct error 
 	/* The tree may have changed since. */
 	if (json_is_true(json_object_get(s->shared.job, PLANNED)) &&
 	    test_plan_of_words(run->words, run->word_count, &run->plan) &&
-	    submission_publish(s, err) < 0)
+	    (submission_exclude(s, err) < 0 || submission_publish(s, err) < 0))
 		return -1;
 	/* What an earlier process has seen is in the shared directory. */
 	if (unlinkat(run->folder.fd, RUN_TESTS, 0) < 0 && errno != ENOENT)

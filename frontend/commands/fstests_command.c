@@ -12,6 +12,7 @@
 #include "frontend/commands/fstests_missing.h"
 #include "frontend/commands/fstests_record.h"
 #include "frontend/fstests/check_session.h"
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/second_pass.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
@@ -187,6 +188,11 @@ static int fstests_reopen(struct fstests_job *j, const char *name, json_t **reco
 	j->tested = strdup(types ? types : "");
 	if (!j->tested)
 		return error_no_memory(err);
+	run_excludes_settle(&j->run.excludes,
+			    json_string_value(json_object_get(*record, "kernel_version")),
+			    j->tested, json_integer_value(json_object_get(*record, "began")));
+	if (run_excludes_reopen(&j->run, err) < 0)
+		return -1;
 	/* A resumed run has no outcome yet. */
 	json_object_del(*record, "status");
 	return run_folder_write(&j->run.folder, *record, err);

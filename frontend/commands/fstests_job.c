@@ -2,11 +2,13 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/config.h"
 #include "frontend/fstests/run_durations.h"
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/vm/kernel_features.h"
 #include "frontend/vm/kvm.h"
@@ -226,8 +228,9 @@ int fstests_job_prepare(struct fstests_job *j, struct error **err)
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (shard_run_read(&j->run, err) < 0 || fstests_job_baseline(j, err) < 0 ||
-	    find_types(j, err) < 0 || prepare_root(j, err) < 0)
+	if (shard_run_read(&j->run, err) < 0 ||
+	    run_excludes_read(&j->run.excludes, j->options.excludes, err) < 0 ||
+	    fstests_job_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
@@ -236,6 +239,8 @@ int fstests_job_prepare(struct fstests_job *j, struct error **err)
 	    prepare_vm(j, err) < 0)
 		return -1;
 	fstests_job_durations(j);
+	run_excludes_settle(&j->run.excludes, j->rootfs.kernel->version, j->tested, time(NULL));
+	run_excludes_note(&j->run);
 	return 0;
 }
 

@@ -63,6 +63,9 @@ const struct option_row fstests_rows[] = {
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
+	{ "--exclude", "FILE", OPTION_EXCLUDE,
+	  "leave out tests that FILE lists, each with a reason; may be repeated; the word none: "
+	  "ignore the files in ~/.config/rootlet/excludes" },
 	{ "--shard", "PART", OPTION_SHARD,
 	  "run one part of the tests: I/N for part I of N; auto for a job of GitLab or a Slurm "
 	  "array; auto/N for a pod of a Kubernetes indexed job; see: rootlet runs merge",
@@ -234,7 +237,7 @@ static int add_kmemleak(struct fstests_options *o, struct error **err)
 
 int fstests_read_line(struct fstests_options *o, const struct parsed_line *line, struct error **err)
 {
-	int devices, words;
+	int devices, words, excludes;
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
@@ -248,6 +251,9 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 		o->overlays[0] = NULL;
 	words = list_values(line, OPTION_VNG_ARG, o->vng_words, VNG_WORDS_MAX, err);
 	if (words < 0)
+		return -1;
+	excludes = list_values(line, OPTION_EXCLUDE, o->excludes, EXCLUDE_FILES_MAX, err);
+	if (excludes < 0)
 		return -1;
 	o->device_path_count = (unsigned int)devices;
 	o->vng_word_count = (size_t)words;

@@ -11,6 +11,7 @@
 #include "frontend/commands/fstests_missing.h"
 #include "frontend/fstests/junit.h"
 #include "frontend/fstests/needs.h"
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/run_identity.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/summary.h"
@@ -126,7 +127,7 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
 	    copy_configs(j, err) < 0)
 		return -1;
-	if (write_for_guests(j, err) < 0)
+	if (write_for_guests(j, err) < 0 || run_excludes_keep(&j->run, err) < 0)
 		return -1;
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
 		return error_no_memory(err);

@@ -12,6 +12,7 @@
 #include "frontend/commands/runs_list.h"
 #include "frontend/commands/runs_merge.h"
 #include "frontend/commands/runs_report.h"
+#include "frontend/commands/runs_save.h"
 #include "frontend/commands/vm_line.h"
 #include "frontend/fstests/comparison.h"
 #include "frontend/fstests/fstests.h"
@@ -28,6 +29,8 @@ enum {
 	VERB_MERGE,
 	VERB_REPORT,
 	VERB_ARCHIVE,
+	VERB_SAVE,
+	VERB_BASELINES,
 	VERB_PRUNE,
 	OPTION_KEEP,
 	OPTION_RESULTS,
@@ -42,6 +45,7 @@ enum {
 	OPTION_ONLY_FSTYPE,
 	OPTION_ONLY_CONFIGURATION,
 	OPTION_ONLY_KERNEL,
+	OPTION_AS,
 };
 
 static const struct option_row runs_rows[] = {
@@ -63,6 +67,10 @@ static const struct option_row runs_rows[] = {
 	  "write reports of runs: for a browser, a CI system, a mail" },
 	{ "archive", "RUN", VERB_ARCHIVE,
 	  "pack a run for an issue tracker, without host names and paths" },
+	{ "save", "RUN", VERB_SAVE,
+	  "keep the results of a run under a name, to compare others with; prune does not remove "
+	  "them" },
+	{ "baselines", NULL, VERB_BASELINES, "list what save has kept" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "delete all but the newest runs; keeps those made with --results" },
 	{ "--keep", "N", OPTION_KEEP, "how many runs prune keeps", .fallback = "20",
@@ -98,6 +106,8 @@ static const struct option_row runs_rows[] = {
 	  .verb = VERB_FLAKY },
 	{ "--kernel", "PATTERN", OPTION_ONLY_KERNEL,
 	  "flaky: only runs of these kernel versions, such as '6.12*'", .verb = VERB_FLAKY },
+	{ "--as", "NAME", OPTION_AS, "save: the name, which then works like the id of a run",
+	  .verb = VERB_SAVE, .required = true, .once = true },
 	JSON_ROW(JSON_BY_VERB),
 	{ NULL },
 };
@@ -105,7 +115,7 @@ static const struct option_row runs_rows[] = {
 struct runs {
 	bool json;
 	unsigned int keep;
-	const char *results, *junit, *output;
+	const char *results, *junit, *output, *name;
 	struct report_options report;
 	struct flaky_request flaky;
 };
@@ -158,10 +168,13 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 							    : "check-N.out, console-N.log");
 	results_print(stdout, results);
 	kernel_traces_print(stdout, kernel);
-	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out\n",
+	printf("\n%zu passed, %zu failed, %zu not run, %zu crashed, %zu timed out",
 	       results_count(results, TEST_PASS), results_count(results, TEST_FAIL),
 	       results_count(results, TEST_NOTRUN), results_count(results, TEST_CRASH),
 	       results_count(results, TEST_TIMEOUT));
+	if (results_count(results, TEST_EXCLUDED))
+		printf(", %zu excluded", results_count(results, TEST_EXCLUDED));
+	putchar('\n');
 }
 
 /* A run without results has no file of them, which is no error. */
@@ -266,6 +279,17 @@ static int runs_pack(const struct runs *r, char **words, struct error **err)
 	return runs_archive(r->json, words[0], r->output, err);
 }
 
+static int runs_keep(const struct runs *r, char **words, struct error **err)
+{
+	return runs_save(r->json, words, r->name, err);
+}
+
+static int runs_list_baselines(const struct runs *r, char **words, struct error **err)
+{
+	(void)words;
+	return runs_baselines(r->json, err);
+}
+
 /* Discards what the run has in a directory that machines share, while nobody can resume it. A run
  * made with --results stays, and can be resumed. */
 static int runs_discard_shared(const char *id, struct error **err)
@@ -363,11 +387,17 @@ static const char *line_filter(const struct parsed_line *line, int code)
 static int command_runs(const struct parsed_line *line)
 {
 	static int (*const verbs[])(const struct runs *r, char **words, struct error **err) = {
-		[VERB_LIST] = runs_show_list,	    [VERB_SHOW] = runs_show,
-		[VERB_COMPARE] = runs_compare,	    [VERB_DURATIONS] = runs_print_durations,
-		[VERB_FLAKY] = runs_show_flaky,	    [VERB_MERGE] = runs_make_one,
-		[VERB_REPORT] = runs_write_reports, [VERB_ARCHIVE] = runs_pack,
+		[VERB_LIST] = runs_show_list,
+		[VERB_SHOW] = runs_show,
+		[VERB_COMPARE] = runs_compare,
+		[VERB_DURATIONS] = runs_print_durations,
+		[VERB_FLAKY] = runs_show_flaky,
+		[VERB_MERGE] = runs_make_one,
+		[VERB_REPORT] = runs_write_reports,
+		[VERB_ARCHIVE] = runs_pack,
 		[VERB_PRUNE] = runs_prune,
+		[VERB_SAVE] = runs_keep,
+		[VERB_BASELINES] = runs_list_baselines,
 	};
 	struct runs runs = {
 		.json = line_has(line, OPTION_JSON),
@@ -388,6 +418,7 @@ static int command_runs(const struct parsed_line *line)
 			.kernel = line_filter(line, OPTION_ONLY_KERNEL),
 			.json = line_has(line, OPTION_JSON),
 		},
+		.name = line_value(line, OPTION_AS),
 	};
 	_cleanup_error_ struct error *err = NULL;
 	int status;
@@ -404,10 +435,11 @@ static int command_runs(const struct parsed_line *line)
 const struct command runs_command = {
 	.name = "runs",
 	.summary = "show, compare, merge, report and delete results of fstests",
-	.about = "Shows, compares, merges and deletes the results of rootlet fstests, and writes "
-		 "reports of them. RUN is an id that list shows, a directory made by rootlet "
-		 "fstests "
-		 "--results, or the word last.",
+	.about =
+		"Shows, compares, merges and deletes the results of rootlet fstests, and writes "
+		"reports of them. RUN is an id that list shows, a name that save gave, a directory "
+		"made by rootlet fstests "
+		"--results, or the word last.",
 	.statuses = "0 done; compare: nothing newly fails; 1 failed, no such run; compare: "
 		    "a regression, or something newly fails; merge: as rootlet fstests; 2 wrong "
 		    "command line; 6 merge, archive: a run is in progress; prune: a run stays "

@@ -10,6 +10,7 @@
 #include "frontend/fstests/check_words.h"
 #include "frontend/fstests/display.h"
 #include "frontend/fstests/result_files.h"
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/run_tally.h"
 #include "frontend/fstests/shard_run.h"
 #include "frontend/fstests/test_guest.h"
@@ -184,13 +185,26 @@ static bool uses_queue(const struct check_session *s)
 	return s->count > 1 || fstests_repeats(s->run->options);
 }
 
+/* Takes the excluded tests from the plan, and records why. */
+static void exclude_tests(struct check_session *s)
+{
+	_cleanup_(results_clear) struct results excluded = { 0 };
+
+	run_excludes_cut(s->run, &excluded, &s->err);
+	for (size_t i = 0; i < excluded.count; i++)
+		store_result(s, &excluded.list[i]);
+	s->run->settled = s->run->results.count;
+}
+
 /* Called once the plan was read, as far as it could be. */
 static void use_plan(struct check_session *s)
 {
 	s->planned = true;
+	if (!s->run->second_pass)
+		exclude_tests(s);
 	if (s->run->shard.parts && shard_run_cut(s->run, &s->err) < 0)
 		return;
-	if (uses_queue(s) && (s->run->plan.count || s->run->shard.parts))
+	if (uses_queue(s) && (s->run->plan.count || s->run->shard.parts || s->run->excludes.count))
 		fill_queue(s);
 }
 
@@ -221,7 +235,7 @@ static void read_plan(struct check_session *s, int status)
 	if (uses_queue(s) && (why || status))
 		test_plan_clear(&s->run->plan);
 	use_plan(s);
-	if (s->queue && !s->run->shard.parts)
+	if ((s->queue || s->run->excludes.count) && !s->run->shard.parts)
 		note_planned(s, &excluded, TEST_EXPUNGED);
 }
 
@@ -244,12 +258,13 @@ static void tell_words(struct run_guest *m, enum guest_state state, const char *
 	tell(m, state, order, &words);
 }
 
-/* The options that say how tests run go before their names. */
+/* The options that say how tests run go before their names. Those that repeat or order them are
+ * for the first boot, as if check had the user's own words. */
 static void tell_run(struct run_guest *m, struct batch *batch)
 {
 	const struct fstests_run *run = m->session->run;
 
-	if (check_words_keep(run->words, run->word_count, batch) < 0)
+	if (check_words_keep(run->words, run->word_count, run->boots == 1, batch) < 0)
 		error_no_memory(&m->guest.err);
 	else
 		tell(m, GUEST_CHECKING, "run", batch);
@@ -385,8 +400,8 @@ static void tell_one_of_many(struct run_guest *m)
 	}
 }
 
-/* The only guest runs everything in one check. After a crash, and with --shard, check gets what is
- * left, one section at a time. */
+/* The only guest runs everything in one check. After a crash, with --shard, and if tests are
+ * excluded, check gets what is left, one section at a time. */
 static void tell_only(struct run_guest *m)
 {
 	_cleanup_(batch_clear) struct batch batch = { 0 };
@@ -394,7 +409,7 @@ static void tell_only(struct run_guest *m)
 	const struct fstests_run *run = s->run;
 	size_t left = test_plan_left(&run->plan, &run->results);
 
-	if (!s->told && !run->shard.parts) {
+	if (!s->told && !run->shard.parts && !run->excludes.count) {
 		s->whole = run->boots;
 		tell_words(m, GUEST_CHECKING, "run");
 	} else if (s->whole == run->boots || left >= s->left ||
@@ -629,8 +644,8 @@ static int run_guests(struct check_session *s, struct error **err)
 {
 	struct pollfd *polled = calloc(s->count + 1, sizeof(*polled));
 
-	/* An empty part is done. */
-	if (s->run->shard.text && s->run->shard.count == 0)
+	/* A part without tests is done, and so is a run whose tests are all excluded. */
+	if (s->planned && !s->run->plan.count && (s->run->shard.text || s->run->excludes.count))
 		s->stopping = true;
 	if (!polled)
 		return error_no_memory(err);

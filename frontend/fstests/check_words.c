@@ -337,7 +337,12 @@ int check_words_write(const struct check_words *w, int results, struct error **e
 
 /* --- what a later boot needs of them ---------------------------------------------------------- */
 
-int check_words_keep(char *const *words, size_t count, struct batch *batch)
+static bool word_is_kept(const struct check_option *option, bool orders)
+{
+	return !option || option->kind == WORD_HOW || (orders && option->kind == WORD_ORDER);
+}
+
+int check_words_keep(char *const *words, size_t count, bool orders, struct batch *batch)
 {
 	size_t kept = 0;
 	char **all = calloc(count + batch->count + 1, sizeof(*all));
@@ -348,7 +353,7 @@ int check_words_keep(char *const *words, size_t count, struct batch *batch)
 		const struct check_option *option = find_option(words[i]);
 
 		next = i + word_span(words, count, i);
-		for (size_t k = i; k < next && (!option || option->kind == WORD_HOW); k++) {
+		for (size_t k = i; k < next && word_is_kept(option, orders); k++) {
 			all[kept] = strdup(words[k]);
 			if (!all[kept++])
 				goto failed;

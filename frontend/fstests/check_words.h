@@ -39,6 +39,6 @@ int check_words_read(char *const *words, size_t count, const char *tree, struct 
 int check_words_write(const struct check_words *words, int results, struct error **err);
 void check_words_clear(struct check_words *words);
 
-/* Prepends the options that say how tests run, not which ones, to the words of BATCH. Returns -1 if
- * out of memory. */
-int check_words_keep(char *const *words, size_t count, struct batch *batch);
+/* Prepends the options that say how tests run, not which ones, to the words of BATCH; with ORDERS
+ * also those that say how often and in which order. Returns -1 if out of memory. */
+int check_words_keep(char *const *words, size_t count, bool orders, struct batch *batch);

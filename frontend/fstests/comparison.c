@@ -16,6 +16,7 @@ static const struct {
 	[CHANGE_FLAKE] = { "known flake", "known_flakes" },
 	[CHANGE_FIXED] = { "newly passes", "newly_passes" },
 	[CHANGE_STILL] = { "still fails", "still_fails" },
+	[CHANGE_EXCLUDED] = { "newly excluded", "newly_excluded" },
 };
 
 void comparison_clear(struct comparison *c)
@@ -160,6 +161,9 @@ static enum change compare_judge(const struct compared_test *t)
 {
 	bool failed = t->before && outcome_failed(t->before->status);
 
+	if (t->now->status == TEST_EXCLUDED)
+		return t->before && t->before->status != TEST_EXCLUDED ? CHANGE_EXCLUDED
+								       : CHANGE_NONE;
 	if (!outcome_failed(t->now->status))
 		return failed && t->now->status == TEST_PASS ? CHANGE_FIXED : CHANGE_NONE;
 	if (t->q <= COMPARISON_RATE)
@@ -199,7 +203,7 @@ static void compare_print_test(FILE *out, const struct compared_test *t)
 		*t->now->section ? " " : "", t->now->name,
 		t->before ? test_status_name(t->before->status) : "absent",
 		test_status_name(t->now->status));
-	if (t->change != CHANGE_FIXED)
+	if (outcome_failed(t->now->status))
 		fprintf(out, "; failed %zu of %zu times before, %zu of %zu now, q = %.2g",
 			t->earlier.failed, t->earlier.total, t->trials.failed, t->trials.total,
 			t->q);
@@ -214,6 +218,8 @@ void comparison_print(FILE *out, const struct comparison *c)
 				compare_print_test(out, &c->list[i]);
 	fprintf(out, "%zu newly fail, %zu newly pass, %zu still fail", c->changes[CHANGE_BROKEN],
 		c->changes[CHANGE_FIXED], c->changes[CHANGE_STILL]);
+	if (c->changes[CHANGE_EXCLUDED])
+		fprintf(out, ", %zu newly excluded", c->changes[CHANGE_EXCLUDED]);
 	fprintf(out, ", %zu %s, %zu known flake%s\n", c->changes[CHANGE_REGRESSION],
 		c->changes[CHANGE_REGRESSION] == 1 ? "regression" : "regressions",
 		c->changes[CHANGE_FLAKE], c->changes[CHANGE_FLAKE] == 1 ? "" : "s");
@@ -250,7 +256,7 @@ json_t *comparison_to_json(const struct comparison *c)
 			continue;
 		json_array_append_new(json_object_get(object, changes[t->change].key),
 				      result_to_json(t->now));
-		if (t->change != CHANGE_FIXED)
+		if (outcome_failed(t->now->status))
 			json_array_append_new(rates, compare_rates_to_json(t));
 	}
 	json_object_set_new(object, "rates", rates);

@@ -23,6 +23,7 @@ enum change {
 	CHANGE_FLAKE,
 	CHANGE_FIXED,
 	CHANGE_STILL, /* fails as in the first run */
+	CHANGE_EXCLUDED,
 	CHANGES,
 };
 

@@ -21,6 +21,17 @@ static const char *find_value(const char *line)
 	return *line == '=' ? line + 1 + strspn(line + 1, " \t") : NULL;
 }
 
+/* Returns the type that LINE sets, LENGTH bytes long, or NULL. */
+static const char *line_type(const char *line, size_t *length)
+{
+	const char *value = find_value(line);
+
+	if (value && (*value == '"' || *value == '\''))
+		value++;
+	*length = value ? strcspn(value, " \t\r\n\"'#;") : 0;
+	return value;
+}
+
 /* Returns the next type in TEXT, LENGTH bytes long, and moves TEXT past it; NULL if there are no
  * more. Adds the section headers on the way to SECTIONS. */
 static const char *next_type(const char **text, size_t *length, unsigned int *sections)
@@ -28,14 +39,11 @@ static const char *next_type(const char **text, size_t *length, unsigned int *se
 	const char *value = NULL;
 
 	for (const char *line = *text; line && *line && !value; *text = line) {
-		value = find_value(line);
+		value = line_type(line, length);
 		*sections += *line == '[';
 		line += strcspn(line, "\n");
 		line += *line != '\0';
 	}
-	if (value && (*value == '"' || *value == '\''))
-		value++;
-	*length = value ? strcspn(value, " \t\r\n\"'#;") : 0;
 	return value;
 }
 
@@ -63,12 +71,18 @@ static bool config_is_listed(const char *list, const char *type, size_t length)
 	return false;
 }
 
-char *config_tested(const char *first, const char *text)
+static bool config_is_plain(const char *type, size_t length)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	return length && strspn(type, plain) >= length;
+}
+
+char *config_tested(const char *first, const char *text)
+{
 	unsigned int sections = 0;
 	const char *type;
-	size_t length;
+	size_t length = 0;
 	char *list = NULL;
 
 	while ((type = next_type(&text, &length, &sections))) {
@@ -78,7 +92,7 @@ char *config_tested(const char *first, const char *text)
 		if (!list && sections > 1 && !(list = strdup(first)))
 			return NULL;
 		/* Without sections the configuration is a script, and this may be an expression. */
-		if (strspn(type, plain) < length || !length ||
+		if (!config_is_plain(type, length) ||
 		    (list && config_is_listed(list, type, length)))
 			continue;
 		if (asprintf(&longer, "%s%s%.*s", list ? list : "", list ? "," : "", (int)length,
@@ -90,4 +104,35 @@ char *config_tested(const char *first, const char *text)
 			return NULL;
 	}
 	return list ? list : strdup(first);
+}
+
+/* Whether LINE is "[SECTION]". */
+static bool begins_section(const char *line, const char *section)
+{
+	size_t length = strlen(section);
+
+	return *line == '[' && strncmp(line + 1, section, length) == 0 && line[1 + length] == ']';
+}
+
+char *config_section_type(const char *first, const char *text, const char *section)
+{
+	const char *type = first;
+	size_t length = strlen(first);
+	bool inside = !*section;
+
+	for (const char *line = text; line && *line; line += *line != '\0') {
+		const char *found;
+		size_t found_length;
+
+		if (*line == '[' && inside)
+			break;
+		inside = begins_section(line, section) || inside;
+		found = line_type(line, &found_length);
+		if (found) {
+			type = found;
+			length = found_length;
+		}
+		line += strcspn(line, "\n");
+	}
+	return strndup(type, config_is_plain(type, length) ? length : 0);
 }

@@ -8,3 +8,7 @@ char *config_types(const char *first, const char *text);
 
 /* The same without FIRST if the first section sets a type; each once, separated by commas. */
 char *config_tested(const char *first, const char *text);
+
+/* The one in SECTION ("" before the first): its own FSTYP, else the one above it, else FIRST. "" if
+ * the configuration computes it. */
+char *config_section_type(const char *first, const char *text, const char *section);

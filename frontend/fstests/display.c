@@ -20,11 +20,13 @@ static size_t results_total(const struct fstests_run *run)
  * average of this run. Returns -1 if unknown. */
 static double seconds_left(const struct fstests_run *run)
 {
-	size_t known = 0, unknown = 0;
+	size_t known = 0, unknown = 0, ran = 0;
 	double left = 0, spent = 0, longest = 0;
 
-	for (size_t i = 0; i < run->results.count; i++)
+	for (size_t i = 0; i < run->results.count; i++) {
 		spent += run->results.list[i].seconds;
+		ran += run->results.list[i].status != TEST_EXCLUDED;
+	}
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned *test = &run->plan.list[i];
 		double seconds;
@@ -40,11 +42,11 @@ static double seconds_left(const struct fstests_run *run)
 		left += seconds;
 		known++;
 	}
-	if (unknown && run->results.count)
-		left += (double)unknown * spent / (double)run->results.count;
+	if (unknown && ran)
+		left += (double)unknown * spent / (double)ran;
 	left /= run->options->jobs;
 	left = left < longest ? longest : left;
-	return known || run->results.count ? left : -1;
+	return known || ran ? left : -1;
 }
 
 static void display_compose(const struct fstests_run *run, const char *running, unsigned int count,

@@ -111,6 +111,7 @@ int durations_add_results(struct durations *d, const struct results *results)
 		const struct test_result *r = &results->list[i];
 
 		if (r->status != TEST_UNREACHED && r->status != TEST_EXPUNGED &&
+		    r->status != TEST_EXCLUDED &&
 		    durations_add(d, r->section, r->name, r->seconds) < 0)
 			return -1;
 	}

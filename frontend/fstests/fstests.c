@@ -67,4 +67,5 @@ void fstests_run_clear(struct fstests_run *run)
 	test_groups_free(&run->groups);
 	shard_clear(&run->shard);
 	kernel_traces_clear(&run->kernel);
+	excludes_clear(&run->excludes.all);
 }

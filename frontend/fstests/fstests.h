@@ -7,6 +7,7 @@
 
 #include "frontend/cli/progress.h"
 #include "frontend/fstests/durations.h"
+#include "frontend/fstests/excludes.h"
 #include "frontend/fstests/kernel_traces.h"
 #include "frontend/fstests/results.h"
 #include "frontend/fstests/run_directory.h"
@@ -35,6 +36,7 @@
 #define DEVICES_MAX 24
 #define VNG_WORDS_MAX 32
 #define AGAIN_FOREVER UINT_MAX /* until a test fails */
+#define EXCLUDE_FILES_MAX 32
 
 struct fstests_options {
 	const char *kernel, *keyring, *fstests, *name, *path;
@@ -58,7 +60,8 @@ struct fstests_options {
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
-	char *const *tests; /* check's arguments */
+	const char *excludes[EXCLUDE_FILES_MAX + 1]; /* NULL-terminated */
+	char *const *tests;			     /* check's arguments */
 	size_t test_count;
 };
 
@@ -73,6 +76,15 @@ enum fstests_exit {
 	FSTESTS_INTERRUPTED = 130,
 };
 
+/* The tests that a run leaves out: run_excludes.h. */
+struct run_excludes {
+	struct excludes all;
+	const char *kernel;  /* its version */
+	const char *fstypes; /* under test, separated by commas; the first is the default */
+	char today[sizeof("2026-11-30")];
+	size_t count; /* tests of the plan that are left out */
+};
+
 struct fstests_run {
 	const struct fstests_options *options;
 	struct run_folder folder;
@@ -83,6 +95,7 @@ struct fstests_run {
 	size_t word_count;
 	struct test_plan plan; /* empty until known; with --shard, this part's tests */
 	struct shard shard;
+	struct run_excludes excludes;
 	const struct test_supply *supply; /* NULL: the plan has all tests */
 	struct durations *given;	  /* --durations; NULL if none */
 	struct results results;
@@ -98,7 +111,7 @@ struct fstests_run {
 	bool crashed;	   /* the kernel crashed, during a test or between tests */
 	bool exhausted;	   /* the run's time is up */
 	bool second_pass;  /* the plan has just the tests that run again: second_pass.h */
-	size_t settled;	   /* results that the first pass left */
+	size_t settled;	   /* results that the first pass left, or of excluded tests */
 	char refusal[256]; /* why check did not run everything requested; "" if it did */
 };
 

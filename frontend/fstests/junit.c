@@ -103,6 +103,7 @@ static void write_case(FILE *out, const struct test_result *r, const json_t *tra
 		break;
 	case TEST_NOTRUN:
 	case TEST_EXPUNGED:
+	case TEST_EXCLUDED:
 	case TEST_UNREACHED:
 		write_element(out, "skipped", r);
 		break;
@@ -146,7 +147,8 @@ static void write_suite(FILE *out, const struct junit_suite *suite)
 	size_t failed = results_unexcused(results);
 	size_t skipped =
 		results_count(results, TEST_FAIL) - failed + results_count(results, TEST_NOTRUN) +
-		results_count(results, TEST_EXPUNGED) + results_count(results, TEST_UNREACHED);
+		results_count(results, TEST_EXPUNGED) + results_count(results, TEST_EXCLUDED) +
+		results_count(results, TEST_UNREACHED);
 	json_t *traces = traces_by_test(suite->record);
 
 	fputs("<testsuite name=\"", out);

@@ -10,9 +10,9 @@
 #include "frontend/cli/tree.h"
 
 static const char *const names[TEST_STATUSES] = {
-	[TEST_PASS] = "pass",		[TEST_FAIL] = "fail",	[TEST_NOTRUN] = "notrun",
-	[TEST_EXPUNGED] = "expunged",	[TEST_CRASH] = "crash", [TEST_TIMEOUT] = "timeout",
-	[TEST_UNREACHED] = "unreached",
+	[TEST_PASS] = "pass",	      [TEST_FAIL] = "fail",	      [TEST_NOTRUN] = "notrun",
+	[TEST_EXPUNGED] = "expunged", [TEST_EXCLUDED] = "excluded",   [TEST_CRASH] = "crash",
+	[TEST_TIMEOUT] = "timeout",   [TEST_UNREACHED] = "unreached",
 };
 
 static const char *const excuses[EXCUSES] = {

@@ -13,7 +13,8 @@ enum test_status {
 	TEST_PASS,
 	TEST_FAIL,
 	TEST_NOTRUN,
-	TEST_EXPUNGED, /* excluded by the user */
+	TEST_EXPUNGED, /* left out by check's -X or -E */
+	TEST_EXCLUDED, /* left out by an entry of run_excludes.h, with its reason */
 	TEST_CRASH,    /* the kernel crashed during this test */
 	TEST_TIMEOUT,
 	TEST_UNREACHED, /* the run ended before this test */

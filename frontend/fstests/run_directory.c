@@ -232,6 +232,16 @@ static int open_last(struct run_folder *run, struct error **err)
 	return 0;
 }
 
+static char *baseline_path(const char *name)
+{
+	_cleanup_free_ char *all = paths_state(RUN_BASELINES, NULL);
+	_cleanup_free_ char *path = NULL;
+
+	if (!all || asprintf(&path, "%s/%s", all, name) < 0)
+		return NULL;
+	return realpath(path, NULL);
+}
+
 int run_folder_open(const char *name, struct run_folder *run, struct error **err)
 {
 	_cleanup_free_ char *runs = runs_path(err);
@@ -247,6 +257,8 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 	if (strchr(name, '/') ? !(path = strdup(name)) : asprintf(&path, "%s/%s", runs, name) < 0)
 		return error_no_memory(err);
 	run->path = realpath(path, NULL);
+	if (!run->path && !strchr(name, '/'))
+		run->path = baseline_path(name);
 	if (!run->path)
 		return error_set(err, ERR_MISSING, "run %s does not exist; see: rootlet runs list",
 				 name);

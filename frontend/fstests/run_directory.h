@@ -9,6 +9,7 @@
  *   console.log     the kernel's console, over all boots
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
+ *   excludes        the entries that it read about tests to leave out, if any (excludes.h)
  *
  * With several guests, or if tests run more than once: check-N.out, console-N.log and
  * results/guest-N/ for each.
@@ -24,12 +25,14 @@
 
 #define RUN_RECORD "run.json"
 #define RUN_TESTS "tests.jsonl"
+#define RUN_BASELINES "baselines" /* beside the directory of runs */
 #define RUN_KERNEL "kernel.jsonl"
 #define RUN_DECODED "kernel.decoded"
 #define RUN_OUTPUT "check.out"
 #define RUN_CONSOLE "console.log"
 #define RUN_RESULTS "results"
 #define RUN_PLAN "plan"
+#define RUN_EXCLUDES "excludes"
 #define GUEST_PART "guest-%u" /* in RUN_RESULTS, if the run has several guests */
 
 struct run_folder {
@@ -47,7 +50,8 @@ int run_folder_check(const char *path, struct error **err);
 int run_folder_make(const char *what, const char *results, struct run_folder *run,
 		    struct error **err);
 
-/* Opens a run by its id, "last", or its path. Sets ERR_MISSING if it does not exist. */
+/* Opens a run by its id, "last", its path, or the name of a baseline (baselines.h). Sets
+ * ERR_MISSING if it does not exist. */
 int run_folder_open(const char *name, struct run_folder *run, struct error **err);
 void run_folder_close(struct run_folder *run);
 

@@ -418,9 +418,9 @@ static json_t *merge_describe_shards(const struct merge *m)
 /* What the shards have in common comes from the first one. */
 static json_t *merge_describe(const struct merge *m, struct run_merge *out)
 {
-	static const char *const common[] = { "kernel_version", "boot",	    "fstype",
-					      "rootfs",		"fstests",  "tests",
-					      "root",		"identity", "generation" };
+	static const char *const common[] = { "kernel_version", "boot",	   "fstype", "rootfs",
+					      "fstests",	"tests",   "root",   "identity",
+					      "generation",	"excludes" };
 	json_t *record = json_object();
 	double seconds = 0;
 	json_int_t boots = 0, began = 0;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
@@ -86,36 +87,37 @@ static void print_bad(FILE *out, const struct results *results)
 	}
 }
 
-/* Returns the reason of a test that did not run, or NULL for any other test. */
-static const char *reason_of(const struct test_result *r)
+/* Returns the reason of a test with that status, or NULL for any other test. */
+static const char *reason_of(const struct test_result *r, enum test_status status)
 {
-	if (r->status != TEST_NOTRUN)
+	if (r->status != status)
 		return NULL;
 	return r->reason ? r->reason : "no reason given";
 }
 
-static bool same_reason(const struct test_result *r, const char *reason)
+static bool same_reason(const struct test_result *r, enum test_status status, const char *reason)
 {
-	return reason_of(r) && strcmp(reason_of(r), reason) == 0;
+	return reason_of(r, status) && strcmp(reason_of(r, status), reason) == 0;
 }
 
-/* Prints each reason once, with the tests that gave it. */
-static void print_not_run(FILE *out, const struct results *results)
+/* Prints each reason for STATUS once, with the tests that have it. */
+static void print_reasons(FILE *out, const struct results *results, enum test_status status,
+			  const char *what)
 {
 	const char *space = "\n";
 
 	for (size_t i = 0; i < results->count; i++) {
-		const char *reason = reason_of(&results->list[i]);
+		const char *reason = reason_of(&results->list[i], status);
 		bool told = false;
 
 		for (size_t k = 0; k < i && reason && !told; k++)
-			told = same_reason(&results->list[k], reason);
+			told = same_reason(&results->list[k], status, reason);
 		if (!reason || told)
 			continue;
-		fprintf(out, "%snot run: %s:", space, reason);
+		fprintf(out, "%s%s: %s:", space, what, reason);
 		space = "";
 		for (size_t k = i; k < results->count; k++)
-			if (same_reason(&results->list[k], reason)) {
+			if (same_reason(&results->list[k], status, reason)) {
 				fputc(' ', out);
 				summary_print_name(out, &results->list[k]);
 			}
@@ -148,7 +150,8 @@ void results_print(FILE *out, const struct results *results)
 {
 	print_bad(out, results);
 	print_repeated(out, results);
-	print_not_run(out, results);
+	print_reasons(out, results, TEST_NOTRUN, "not run");
+	print_reasons(out, results, TEST_EXCLUDED, "excluded");
 }
 
 void summary_print_counts(const struct results *r, int status)
@@ -204,11 +207,14 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 				   "status", fstests_status_name(status), "results",
 				   run->folder.path, "exit_status", status, "seconds",
 				   clock_precise() - run->began, "boots", (int)run->boots);
+	json_t *excludes = run_excludes_to_json(run);
 
 	if (run->first_test > 0)
 		json_object_set_new(object, "first_test_seconds",
 				    json_real(run->first_test - run->commanded));
 	summary_add_results(object, &run->results);
 	json_object_set_new(object, "kernel", kernel_traces_list(&run->kernel));
+	if (excludes)
+		json_object_set_new(object, "excludes", excludes);
 	return object;
 }

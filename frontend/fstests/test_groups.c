@@ -181,13 +181,19 @@ int test_groups_read(const char *tree, struct test_groups **out, struct error **
 	return 0;
 }
 
-bool test_groups_has(const struct test_groups *groups, const char *test, const char *group)
+static const struct grouped_test *test_groups_find(const struct test_groups *groups,
+						   const char *test)
 {
 	struct grouped_test key = { .name = (char *)(uintptr_t)test };
-	const struct grouped_test *found = groups && groups->count
-						   ? bsearch(&key, groups->list, groups->count,
-							     sizeof(*groups->list), compare_grouped)
-						   : NULL;
+
+	return groups && groups->count ? bsearch(&key, groups->list, groups->count,
+						 sizeof(*groups->list), compare_grouped)
+				       : NULL;
+}
+
+bool test_groups_has(const struct test_groups *groups, const char *test, const char *group)
+{
+	const struct grouped_test *found = test_groups_find(groups, test);
 	size_t length = strlen(group);
 
 	for (const char *p = found && length ? found->groups : NULL; p && (p = strstr(p, group));
@@ -195,4 +201,24 @@ bool test_groups_has(const struct test_groups *groups, const char *test, const c
 		if (p[-1] == ' ' && p[length] == ' ')
 			return true;
 	return false;
+}
+
+bool test_groups_has_test(const struct test_groups *groups, const char *test)
+{
+	return test_groups_find(groups, test);
+}
+
+size_t test_groups_count(const struct test_groups *groups)
+{
+	return groups ? groups->count : 0;
+}
+
+const char *test_groups_name(const struct test_groups *groups, size_t i)
+{
+	return groups->list[i].name;
+}
+
+const char *test_groups_words(const struct test_groups *groups, size_t i)
+{
+	return groups->list[i].groups;
 }

@@ -19,4 +19,12 @@ int test_groups_read(const char *tree, struct test_groups **out, struct error **
 
 /* Whether TEST ("generic/001") is in GROUP; false if the test or GROUPS is unknown (NULL). */
 bool test_groups_has(const struct test_groups *groups, const char *test, const char *group);
+bool test_groups_has_test(const struct test_groups *groups, const char *test);
+
+/* The tests by name; none if GROUPS is NULL. */
+size_t test_groups_count(const struct test_groups *groups);
+const char *test_groups_name(const struct test_groups *groups, size_t i);
+
+/* The groups of test I, separated by spaces. */
+const char *test_groups_words(const struct test_groups *groups, size_t i);
 void test_groups_free(struct test_groups **groups);

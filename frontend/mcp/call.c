@@ -10,13 +10,12 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/mcp/brief.h"
-#include "frontend/mcp/tool_text.h"
 #include "frontend/mcp/tools.h"
 #include "lib/clock.h"
 
 #define OUTPUT_KEPT 65536
 #define DIAGNOSTICS_KEPT 4096
-#define LINE_BYTES_MAX MESSAGE_MAX
+#define LINE_BYTES_MAX (64u << 20) /* all of fstests, with the output of tests that failed */
 
 /* A cancelled call ends within a second. Its child has GRACE_MS to clean up. Then SIGUSR1 tells it
  * to leave that to the next command, for which it has HURRY_MS. */
@@ -33,9 +32,11 @@ struct call {
 	struct call *next;
 	struct rpc_request request;
 	const json_t *tool;
+	call_answer_function *answer; /* NULL: with the result of a tool */
 	json_t *arguments, *token;
 	pid_t pid;
 	int pidfd, out, error;
+	int64_t began; /* seconds of the monotonic clock */
 	struct tail line, output, diagnostics;
 	bool line_too_long;
 	json_t *result;
@@ -61,7 +62,8 @@ static bool tail_add(struct tail *t, const char *data, size_t size)
 	size -= skipped;
 	if (t->length + size > t->max)
 		gone = t->length + size - t->max;
-	memmove(t->text, t->text + gone, t->length - gone);
+	if (gone)
+		memmove(t->text, t->text + gone, t->length - gone);
 	memcpy(t->text + t->length - gone, data, size);
 	t->length += size - gone;
 	t->text[t->length] = '\0';
@@ -234,10 +236,17 @@ static void call_answer(struct mcp_server *s, struct call *c, int status)
 		.diagnostics = c->diagnostics.text ? c->diagnostics.text : "",
 		.status = status,
 	};
-	_cleanup_free_ char *text = tool_text(&e);
-	json_t *structured = structured_content(c), *result;
-	bool failed = !structured || json_object_get(structured, "error");
+	_cleanup_free_ char *text = NULL;
+	json_t *structured, *result;
+	bool failed;
 
+	if (c->answer) {
+		c->answer(s, &c->request, &e);
+		return;
+	}
+	text = tool_text(&e);
+	structured = structured_content(c);
+	failed = !structured || json_object_get(structured, "error");
 	result = json_pack("{s:[{s:s, s:o}], s:b}", "content", "type", "text", "text",
 			   json_text(text ? text : "out of memory"), "isError", failed);
 	if (structured)
@@ -328,7 +337,7 @@ static void call_insist(struct call *c)
 }
 
 void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool, json_t *arguments,
-		json_t *token)
+		json_t *token, call_answer_function *answer)
 {
 	struct call *c = calloc(1, sizeof(*c));
 	_cleanup_error_ struct error *err = NULL;
@@ -342,8 +351,10 @@ void call_start(struct mcp_server *s, struct rpc_request *r, const json_t *tool,
 	}
 	*c = (struct call){
 		.tool = tool,
+		.answer = answer,
 		.arguments = json_incref(arguments),
 		.token = json_incref(token),
+		.began = clock_seconds(),
 		.pidfd = -1,
 		.out = -1,
 		.error = -1,
@@ -389,6 +400,21 @@ void call_cancel_all(struct mcp_server *s)
 {
 	for (struct call *c = s->calls; c; c = c->next)
 		call_stop(c);
+}
+
+json_t *calls_end_vms(const struct mcp_server *s, bool force)
+{
+	json_t *ended = json_array();
+
+	for (const struct call *c = s->calls; c; c = c->next) {
+		if (!json_is_true(json_object_get(c->tool, "vm")))
+			continue;
+		kill(c->pid, force ? SIGKILL : SIGTERM);
+		json_array_append_new(ended, json_pack("{s:s, s:I, s:I}", "tool", call_name_of(c),
+						       "pid", (json_int_t)c->pid, "seconds",
+						       (json_int_t)(clock_seconds() - c->began)));
+	}
+	return ended;
 }
 
 /* --- poll loop ---------------------------------------------------------------------------------

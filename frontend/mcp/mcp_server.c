@@ -8,6 +8,7 @@
 #include "frontend/cli/report.h"
 #include "frontend/mcp/call.h"
 #include "frontend/mcp/methods.h"
+#include "frontend/mcp/resources.h"
 #include "frontend/mcp/tools.h"
 
 /* How long to wait for a client that closed its end to read the remaining answers. */
@@ -80,6 +81,7 @@ int mcp_serve(const char *command)
 	int status;
 
 	s.tools = tools_load();
+	s.page_tool = resources_tool();
 	interrupt_catch();
 	signal(SIGPIPE, SIG_IGN);
 	status = mcp_loop(&s);
@@ -93,5 +95,6 @@ int mcp_serve(const char *command)
 	}
 	wire_clear(&s.wire);
 	json_decref(s.tools);
+	json_decref(s.page_tool);
 	return status;
 }

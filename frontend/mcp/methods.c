@@ -4,6 +4,7 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/mcp/call.h"
+#include "frontend/mcp/resources.h"
 #include "frontend/mcp/tools.h"
 
 /* Newest first. A client that wants an unknown revision is offered the newest. */
@@ -19,7 +20,8 @@ static const char instructions[] =
 	"them in VMs, and runs fstests there. Start with check_test_rootfs. If there is no rootfs, "
 	"create one with create_test_rootfs. fstests_dependencies says "
 	"which packages fstests lacks there, and install_packages installs them. doctor reports "
-	"what the host lacks.";
+	"what the host lacks. Logs and results of runs are resources, in pages of 2 kB: see "
+	"rootlet://runs/last.";
 
 static bool is_id(const json_t *id)
 {
@@ -43,10 +45,11 @@ static void handle_initialize(struct mcp_server *s, struct rpc_request *r, const
 		if (strcmp(wanted, revisions[i].name) == 0)
 			s->revision = &revisions[i];
 	rpc_reply(s, r,
-		  json_pack("{s:s, s:{s:{}, s:{s:b}}, s:{s:s, s:s, s:s}, s:s}", "protocolVersion",
-			    s->revision->name, "capabilities", "logging", "tools", "listChanged", 0,
-			    "serverInfo", "name", "rootlet", "title", "rootlet", "version",
-			    ROOTLET_VERSION, "instructions", instructions));
+		  json_pack("{s:s, s:{s:{}, s:{}, s:{s:b}}, s:{s:s, s:s, s:s}, s:s}",
+			    "protocolVersion", s->revision->name, "capabilities", "logging",
+			    "resources", "tools", "listChanged", 0, "serverInfo", "name", "rootlet",
+			    "title", "rootlet", "version", ROOTLET_VERSION, "instructions",
+			    instructions));
 }
 
 static void handle_ping(struct mcp_server *s, struct rpc_request *r, const json_t *params)
@@ -55,13 +58,41 @@ static void handle_ping(struct mcp_server *s, struct rpc_request *r, const json_
 	rpc_reply(s, r, json_object());
 }
 
+/* All items fit on one page, so no cursor is valid. */
+static void reply_list(struct mcp_server *s, struct rpc_request *r, const json_t *params,
+		       const char *key, json_t *list)
+{
+	if (json_object_get(params, "cursor")) {
+		json_decref(list);
+		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "unknown cursor");
+		return;
+	}
+	rpc_reply(s, r, json_pack("{s:o}", key, list));
+}
+
 static void handle_list(struct mcp_server *s, struct rpc_request *r, const json_t *params)
 {
-	/* All tools fit on one page, so no cursor is valid. */
-	if (json_object_get(params, "cursor"))
-		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "unknown cursor");
+	reply_list(s, r, params, "tools", tools_publish(s->tools));
+}
+
+static void handle_resources(struct mcp_server *s, struct rpc_request *r, const json_t *params)
+{
+	reply_list(s, r, params, "resources", resources_publish());
+}
+
+static void handle_templates(struct mcp_server *s, struct rpc_request *r, const json_t *params)
+{
+	reply_list(s, r, params, "resourceTemplates", resource_templates_publish());
+}
+
+static void handle_resource(struct mcp_server *s, struct rpc_request *r, const json_t *params)
+{
+	const char *uri = json_string_value(json_object_get(params, "uri"));
+
+	if (uri)
+		resource_read(s, r, uri);
 	else
-		rpc_reply(s, r, json_pack("{s:o}", "tools", tools_publish(s->tools)));
+		rpc_reply_error(s, r, RPC_INVALID_PARAMS, "uri is missing, or not a string");
 }
 
 static void handle_level(struct mcp_server *s, struct rpc_request *r, const json_t *params)
@@ -86,6 +117,21 @@ static void refuse_arguments(struct mcp_server *s, struct rpc_request *r, const 
 				    json_text(message), "isError", 1));
 }
 
+/* The only tool that is not a command: its calls are the server's own. */
+static void call_end_vms(struct mcp_server *s, struct rpc_request *r, const json_t *arguments)
+{
+	json_t *ended = calls_end_vms(s, json_is_true(json_object_get(arguments, "force")));
+	size_t count = json_array_size(ended);
+	char text[80] = "No VM of this session is running";
+
+	if (count)
+		snprintf(text, sizeof(text), "✓ Ended %zu VM%s of this session", count,
+			 count == 1 ? "" : "s");
+	rpc_reply(s, r,
+		  json_pack("{s:[{s:s, s:s}], s:b, s:{s:o}}", "content", "type", "text", "text",
+			    text, "isError", 0, "structuredContent", "ended", ended));
+}
+
 static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
@@ -106,8 +152,10 @@ static void handle_call(struct mcp_server *s, struct rpc_request *r, const json_
 				"progressToken is neither a string nor an integer");
 	else if (tool_check(tool, arguments ? arguments : none, &err) < 0)
 		refuse_arguments(s, r, err);
+	else if (strcmp(name, "kill_hanging_vms") == 0)
+		call_end_vms(s, r, arguments);
 	else
-		call_start(s, r, tool, arguments ? arguments : none, token);
+		call_start(s, r, tool, arguments ? arguments : none, token, NULL);
 	json_decref(none);
 }
 
@@ -120,6 +168,9 @@ static const struct {
 	{ "ping", handle_ping, true },
 	{ "tools/list", handle_list },
 	{ "tools/call", handle_call },
+	{ "resources/list", handle_resources },
+	{ "resources/templates/list", handle_templates },
+	{ "resources/read", handle_resource },
 	{ "logging/setLevel", handle_level },
 };
 

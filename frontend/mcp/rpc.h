@@ -10,6 +10,7 @@ enum rpc_error {
 	RPC_METHOD_NOT_FOUND = -32601,
 	RPC_INVALID_PARAMS = -32602,
 	RPC_INTERNAL_ERROR = -32603,
+	RPC_RESOURCE_NOT_FOUND = -32002, /* of MCP */
 };
 
 /* The differences between the protocol's revisions. */
@@ -38,6 +39,7 @@ struct call;
 struct mcp_server {
 	struct wire wire;
 	json_t *tools;
+	json_t *page_tool;		     /* what reads resources: resources.h */
 	const struct rpc_revision *revision; /* NULL before initialize */
 	unsigned level;			     /* least level of messages that the client wants */
 	struct call *calls;

@@ -6,7 +6,8 @@
 #include "frontend/cli/text.h"
 
 #define SHOWN_FAILURES 10
-#define SHOWN_ITEMS 8 /* of a list */
+#define SHOWN_ITEMS 8	 /* of a list */
+#define SHOWN_REASON 120 /* bytes */
 
 /* As in check.c. */
 #define PRIMARY_USERS 2
@@ -167,6 +168,31 @@ static void print_doctor(FILE *out, const struct call_ending *e)
 	}
 }
 
+/* What booting a VM needs. */
+static void print_virtme(FILE *out, const struct call_ending *e)
+{
+	static const char *const wanted[] = { "vng", "qemu", "KVM" };
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->result, "checks"), i, check)
+	{
+		const char *verdict = tool_text_string(check, "verdict");
+
+		for (size_t k = 0; k < sizeof(wanted) / sizeof(*wanted); k++) {
+			if (strcmp(tool_text_string(check, "what"), wanted[k]) != 0)
+				continue;
+			fprintf(out, "%s %s: %s\n",
+				strcmp(verdict, "ok") == 0	  ? "✓"
+				: strcmp(verdict, "warning") == 0 ? "⚠"
+								  : "✗",
+				wanted[k], tool_text_string(check, "detail"));
+			if (*tool_text_string(check, "fix"))
+				fprintf(out, "  fix: %s\n", tool_text_string(check, "fix"));
+		}
+	}
+}
+
 static void print_counts(FILE *out, const json_t *counts)
 {
 	const char *name, *separator = "";
@@ -180,6 +206,18 @@ static void print_counts(FILE *out, const json_t *counts)
 	}
 	if (*separator)
 		fputc('\n', out);
+}
+
+/* Prints the beginning of a test's reason, and no half of a character. */
+static void print_reason(FILE *out, const json_t *test)
+{
+	const char *reason = tool_text_string(test, "reason");
+	size_t length = strlen(reason), shown = length < SHOWN_REASON ? length : SHOWN_REASON;
+
+	while (shown && ((unsigned char)reason[shown] & 0xc0) == 0x80)
+		shown--;
+	if (shown)
+		fprintf(out, "     %.*s%s\n", (int)shown, reason, shown < length ? "…" : "");
 }
 
 /* A failure is the name of a test, or an object with the name. */
@@ -197,8 +235,7 @@ static void print_failed_tests(FILE *out, const json_t *failures)
 		if (i == SHOWN_FAILURES)
 			break;
 		fprintf(out, "  %zu. %s\n", i + 1, name ? name : tool_text_string(test, "name"));
-		if (*tool_text_string(test, "reason"))
-			fprintf(out, "     %s\n", tool_text_string(test, "reason"));
+		print_reason(out, test);
 	}
 	if (count > SHOWN_FAILURES)
 		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);
@@ -216,7 +253,8 @@ static void print_fstests(FILE *out, const struct call_ending *e)
 	print_counts(out, json_object_get(e->result, "counts"));
 	print_failed_tests(out, json_object_get(e->result, "failures"));
 	if (*tool_text_string(e->result, "results"))
-		fprintf(out, "\nFull results: %s\n", tool_text_string(e->result, "results"));
+		fprintf(out, "\nFull results: %s, as resources: rootlet://runs/%s\n",
+			tool_text_string(e->result, "results"), tool_text_string(e->result, "run"));
 }
 
 /* "Installed (12): acl 2.3, attr 2.5 and 10 more" */
@@ -333,6 +371,60 @@ static void print_verify(FILE *out, const struct call_ending *e)
 			tool_text_number(e->result, "differences") - SHOWN_ITEMS);
 }
 
+static void print_groups(FILE *out, const struct call_ending *e)
+{
+	const json_t *group, *groups = json_object_get(e->result, "groups");
+	size_t i;
+
+	json_array_foreach(groups, i, group) if (i < SHOWN_FAILURES) fprintf(
+		out, "%s: %" JSON_INTEGER_FORMAT " tests%s%s\n", tool_text_string(group, "name"),
+		json_integer_value(json_object_get(group, "tests")),
+		*tool_text_string(group, "description") ? ": " : "",
+		tool_text_string(group, "description"));
+	if (json_array_size(groups) > SHOWN_FAILURES)
+		fprintf(out, "... and %zu more\n", json_array_size(groups) - SHOWN_FAILURES);
+}
+
+static void print_baseline_saved(FILE *out, const struct call_ending *e)
+{
+	fprintf(out, "✓ Saved run %s as baseline %s\n", tool_text_string(e->result, "run"),
+		tool_text_string(e->result, "baseline"));
+}
+
+static void print_baselines(FILE *out, const struct call_ending *e)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(e->result, "baselines"), i, one)
+		fprintf(out, "%s: run %s, %s on %s, kernel %s\n", tool_text_string(one, "name"),
+			tool_text_string(one, "run"), tool_text_string(one, "status"),
+			tool_text_string(one, "fstype"), tool_text_string(one, "kernel_version"));
+	if (!i)
+		fputs("There is no baseline yet. Save one with: fstests_baseline_save\n", out);
+}
+
+/* "newly_fails (2): generic/001, generic/002", for each list of tests. */
+static void print_comparison(FILE *out, const struct call_ending *e)
+{
+	const char *key;
+	json_t *list;
+
+	json_object_foreach((json_t *)(uintptr_t)e->result, key, list)
+	{
+		const json_t *test;
+		size_t i;
+
+		if (!json_is_array(list))
+			continue;
+		fprintf(out, "%s (%zu)%s", key, json_array_size(list),
+			json_array_size(list) ? ":" : "");
+		json_array_foreach(list, i, test) if (i < SHOWN_FAILURES)
+			fprintf(out, "%s %s", i ? "," : "", tool_text_string(test, "name"));
+		fputs(json_array_size(list) > SHOWN_FAILURES ? " ...\n" : "\n", out);
+	}
+}
+
 static const struct {
 	const char *tool;
 	void (*print)(FILE *out, const struct call_ending *e);
@@ -354,6 +446,12 @@ static const struct {
 	{ "fetch_test_rootfs", print_create, "exists" },
 	{ "verify_test_rootfs", print_verify },
 	{ "doctor", print_doctor },
+	{ "check_virtme_ng", print_virtme },
+	{ "fstests_groups_list", print_groups },
+	{ "fstests_baseline_save", print_baseline_saved },
+	{ "fstests_baseline_get", print_fstests },
+	{ "fstests_baseline_list", print_baselines },
+	{ "fstests_baseline_compare", print_comparison },
 };
 
 char *tool_text(const struct call_ending *e)

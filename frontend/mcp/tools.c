@@ -1,6 +1,7 @@
 #include "frontend/mcp/tools.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "frontend/cli/paths.h"
@@ -24,6 +25,7 @@ json_t *tools_publish(const json_t *tools)
 		json_object_del(tool, "command");
 		json_object_del(tool, "wrap");
 		json_object_del(tool, "brief");
+		json_object_del(tool, "vm");
 	}
 	return published;
 }
@@ -118,13 +120,12 @@ static void add_argument(struct tool_words_list *w, const json_t *how, const jso
 	}
 }
 
-/* Adds "--" and what follows it. Called last, whatever the order of the arguments. */
+/* Adds what follows "--". Called last, whatever the order of the arguments. */
 static void add_operands(struct tool_words_list *w, const json_t *value)
 {
 	const json_t *item;
 	size_t i;
 
-	tools_add(w, strdup("--"));
 	json_array_foreach(value, i, item) tools_add(w, strdup(json_string_value(item)));
 	if (json_is_string(value))
 		tools_add(w, strdup(json_string_value(value)));
@@ -142,8 +143,10 @@ static const json_t *argument_or_default(const json_t *tool, const json_t *argum
 
 int tool_words(const json_t *tool, const json_t *arguments, char ***words, struct error **err)
 {
-	const json_t *command = json_object_get(tool, "command"), *word, *operands = NULL;
+	const json_t *command = json_object_get(tool, "command"), *word;
+	json_t *operands = json_array();
 	struct tool_words_list w = { 0 };
+	bool dashes = false;
 	const char *name;
 	json_t *how;
 	size_t i;
@@ -156,13 +159,16 @@ int tool_words(const json_t *tool, const json_t *arguments, char ***words, struc
 		const json_t *value = argument_or_default(tool, arguments, name);
 		const char *option = json_string_value(how);
 
-		if (value && option && strcmp(option, "--") == 0)
-			operands = value;
-		else if (value)
+		if (value && option && (!*option || strcmp(option, "--") == 0)) {
+			json_array_append(operands, (json_t *)(uintptr_t)value);
+			dashes = *option;
+		} else if (value)
 			add_argument(&w, how, value);
 	}
-	if (operands)
-		add_operands(&w, operands);
+	if (dashes)
+		tools_add(&w, strdup("--"));
+	json_array_foreach(operands, i, word) add_operands(&w, word);
+	json_decref(operands);
 	if (!w.failed) {
 		*words = w.word;
 		return 0;

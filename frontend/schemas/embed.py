@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Turns the MCP tools into a C declaration, which is compiled into the program: embed.py TOOLS SCHEMA… replaces the
-name of each tool's output schema with the schema."""
+name of each tool's output schema with the schema. A tool of the server's own has its schema in TOOLS."""
 import json
 import os
 import sys
@@ -8,6 +8,8 @@ import sys
 
 def output_schema(tool, schemas):
     """Returns the schema of the command's output. Arrays are wrapped, since a tool's result is an object."""
+    if isinstance(tool["outputSchema"], dict):
+        return tool["outputSchema"]
     schema, wrap = dict(schemas[tool["outputSchema"]]), tool.get("wrap")
     del schema["$schema"]
     if tool.get("brief"):

@@ -1,7 +1,8 @@
-/* Files about the tests of a run that come from other machines: a plan, and durations. What is read
- * must be whole, and names must be names of tests. */
+/* Files about the tests of a run, which may come from other machines: a plan, durations, and tests
+ * to leave out. What is read must be whole, and names must be names of tests. */
 #include "frontend/fstests/check_output.h"
 #include "frontend/fstests/durations.h"
+#include "frontend/fstests/excludes.h"
 #include "frontend/fstests/shard.h"
 #include "fuzz.h"
 
@@ -59,12 +60,34 @@ static void read_durations(const uint8_t *data, size_t size, bool again)
 	durations_free(&d);
 }
 
+/* What was read is written and read again, and stays the same. */
+static void read_excludes(const char *text, bool again)
+{
+	static const struct exclude_place place = {
+		.fstype = "xfs", .kernel = "6.1.9", .arch = { "x86_64" }, .today = "2027-01-31"
+	};
+	struct excludes e = { 0 };
+	char *written = NULL;
+
+	if (excludes_parse(&e, "file", text, NULL, NULL) == 0) {
+		excludes_find(&e, &place, "generic/001");
+		written = excludes_compose(&e);
+	}
+	if (again && (!written || strcmp(written, text) != 0))
+		abort();
+	if (written && !again)
+		read_excludes(written, true);
+	free(written);
+	excludes_clear(&e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
 
 	read_plan(text);
 	read_durations(data, size, false);
+	read_excludes(text, false);
 	free(text);
 	return 0;
 }

@@ -193,6 +193,23 @@ def listed(cluster):
                again)
 
 
+def excluded(cluster):
+    """A run leaves out the same tests when it goes on, whatever has become of the file that lists them."""
+    lists = home.write("lists", "mini/101: no\nmini/102 fstype=xfs: not on ext4\n")
+    run = Run(cluster, "--exclude", lists, tests=["-g", "all"])
+    wait_until(lambda: run.owner() and run.owner("mini/106"), 120)
+    os.unlink(lists)
+    run.finish(signal.SIGINT)
+    again = Run(cluster, resumed=run)
+    again.finish()
+    found = {name: (test["status"], test.get("reason")) for name, test in again.results().items()}
+    tap.report(again.status == 0 and found == {**dict.fromkeys(TESTS, ("pass", None)),
+                                               "mini/101": ("excluded", "no")},
+               "--exclude leaves tests out, also after --resume", found, *again.told())
+    tap.report(not stream("fstests", again)[2] and not again.left(), "and leaves nothing behind",
+               *stream("fstests", again)[2], *again.left())
+
+
 def together(cluster):
     shared = home.make_folder(f"{home.folder}/both")
     runs = [Run(cluster, shared=shared, tasks=1) for _ in range(2)]
@@ -667,8 +684,8 @@ else:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400M,uid={home.user.uid}", "small", small],
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
-        for test in (listed, together, crowded, limited, garbled, lying, locked, clocks, built, fitted,
-                     cancelled, cancelled_in_pieces, killed_often, bad_node, node_lost,
+        for test in (listed, excluded, together, crowded, limited, garbled, lying, locked, clocks, built,
+                     fitted, cancelled, cancelled_in_pieces, killed_often, bad_node, node_lost,
                      *([timed_out] if LONG else []), interrupted, interrupted_late, waits, front_end_killed,
                      pruned, vanished, filled, interrupted_early, missing, refused, hidden):
             if test.__name__ in sys.argv[1:] or not sys.argv[1:]:

@@ -61,6 +61,24 @@ def durations():
                    f"runs durations of {what} fails", outcome)
 
 
+def excluded():
+    """A test that newly has no result because it is excluded does not newly pass."""
+    def run(at, status):
+        return write_run(at, [("generic/001", status, 1), ("generic/002", "pass", 1)], status="passed")
+
+    run("ran", "fail")
+    run("left", "excluded")
+    outcome = home.run("runs", "compare", "./ran", "./left")
+    tap.report(outcome.status == 0 and outcome.out.startswith(
+               "newly excluded: generic/001 (fail before, excluded now)\n"
+               "0 newly fail, 0 newly pass, 0 still fail, 1 newly excluded, 0 regressions"),
+               "runs compare shows what is excluded only in the second run", outcome)
+    value, wrong = document("runs-compare", home.run("runs", "compare", "./left", "./left", "--json"))
+    tap.report(not wrong and value["newly_excluded"] == [], "and not what is in both", *wrong, value)
+    outcome = home.run("runs", "durations", "./left")
+    tap.report("generic/001" not in outcome.out, "runs durations has none for it", outcome)
+
+
 # Part, seconds, name and section of each planned test.
 PLAN = [(1, 9, "generic/001", ""), (2, 8, "generic/002", ""), (3, 7, "generic/003", ""),
         (3, 1, "generic/004", ""), (2, 1, "generic/005", ""), (1, 1, "generic/001", "xfs")]
@@ -361,6 +379,7 @@ incomplete()
 refused()
 many()
 traces()
+excluded()
 durations()
 shutil.rmtree(home.state("runs"))
 for part in (pruned, pruned_locked, pruned_shared):

@@ -149,6 +149,7 @@ def check_tools():
     wanted = {}
     for one in json.loads(read(f"{SOURCE}/frontend/mcp/tools.json")):
         words = " ".join(word for word in one["command"]["words"] if word != "--json")
+        words = "mcp" if words in ("", "__groups") else words
         wanted[f"{one['name']} {one['name']}"] = ("-", f"*rootlet {words}*")
         for name, becomes in one["command"]["arguments"].items():
             default = one["inputSchema"]["properties"][name].get("default")
@@ -157,13 +158,15 @@ def check_tools():
                 default = "required"
             elif default == "null":
                 default = "~/.kerneldev-mcp/test-rootfs" if name.endswith("rootfs_path") else "-"
-            here = (f"*{becomes['true']}*" if isinstance(becomes, dict) and "true" in becomes else
+            here = ("-" if not becomes else
+                    f"*{becomes['true']}*" if isinstance(becomes, dict) and "true" in becomes else
                     f"*{becomes['false']}* if false" if isinstance(becomes, dict) else
                     "arguments after *--*" if becomes == "--" else f"*{becomes}*")
             wanted[f"{one['name']} {name}"] = (default, here)
         missing = set(one["inputSchema"]["properties"]) ^ set(one["command"]["arguments"])
         tap.report(not missing, f"tool {one['name']}: every parameter becomes something", missing)
-        check_tool(one)
+        if words != "mcp":  # else the server itself does it
+            check_tool(one)
     wrong = differences(wanted, written, "tools.json", "rootlet-mcp(1)")
     tap.report(not wrong, "rootlet-mcp(1) has every tool and parameter", *wrong)
 

@@ -4,22 +4,26 @@ import contextlib
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import time
 
 import jsonschema
 
-from support import sanitizers, tap
+from support import sanitizers, tap, vng
 from support.mcp import Server
 from support.schemas import unresolved
 from support.world import SOURCE, Home, kill, processes_left, wait_until
 
 NEWEST, REVISIONS = "2025-11-25", ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
-PARSE, INVALID, METHOD, PARAMS = -32700, -32600, -32601, -32602
+PARSE, INVALID, METHOD, PARAMS, NOT_FOUND = -32700, -32600, -32601, -32602, -32002
 TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_test_rootfs",
          "fstests_vm_boot_and_run", "fstests_results", "run_in_vm", "doctor", "install_packages",
          "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs",
-         "publish_test_rootfs", "fetch_test_rootfs", "verify_test_rootfs"]
+         "publish_test_rootfs", "fetch_test_rootfs", "verify_test_rootfs",
+         "check_virtme_ng", "kill_hanging_vms", "fstests_groups_list", "fstests_baseline_save",
+         "fstests_baseline_get", "fstests_baseline_list", "fstests_baseline_compare"]
 # The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
@@ -34,7 +38,12 @@ ORIGINAL = [
     ("fstests_vm_boot_and_run", "extra_args", None),
     ("fstests_vm_boot_and_run", "custom_mkfs_command", None),
     ("fstests_vm_boot_and_run", "use_custom_rootfs", False),
-    ("fstests_vm_boot_and_run", "custom_rootfs_path", None),
+    ("fstests_vm_boot_and_run", "custom_rootfs_path", None), ("kill_hanging_vms", "force", False),
+    ("fstests_baseline_save", "results_dir", None), ("fstests_baseline_save", "baseline_name", None),
+    ("fstests_baseline_save", "save_baseline", True), ("fstests_baseline_save", "fstype", None),
+    ("fstests_baseline_save", "kernel_version", None), ("fstests_baseline_save", "test_selection", None),
+    ("fstests_baseline_get", "baseline_name", None), ("fstests_baseline_compare", "baseline_name", None),
+    ("fstests_baseline_compare", "current_results_file", "last"),
 ]
 
 home = Home()
@@ -73,7 +82,9 @@ REFUSED = [
     ("an id that is an object", {"jsonrpc": "2.0", "id": {}, "method": "ping"}, INVALID, None),
     ("an id with a fraction", {"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, INVALID, None),
     ("an unknown method", ask("tools/destroy"), METHOD, 1),
-    ("resources", ask("resources/list"), METHOD, 1),
+    ("prompts", ask("prompts/list"), METHOD, 1),
+    ("a resource without a URI", ask("resources/read"), PARAMS, 1),
+    ("an unknown cursor of resources", ask("resources/list", params={"cursor": "x"}), PARAMS, 1),
     ("params that are an array", ask("tools/list", params=[1]), PARAMS, 1),
     ("params that are a string", ask("ping", params="x"), PARAMS, 1),
     ("an unknown cursor", ask("tools/list", params={"cursor": "x"}), PARAMS, 1),
@@ -225,7 +236,7 @@ def test_tools():
         wrong += [f"no annotation {hint}" for hint in ("readOnlyHint", "destructiveHint", "idempotentHint",
                                                        "openWorldHint")
                   if not isinstance(tool["annotations"].get(hint), bool)]
-        wrong += [f"{key} is published" for key in ("command", "wrap", "brief") if key in tool]
+        wrong += [f"{key} is published" for key in ("command", "wrap", "brief", "vm") if key in tool]
         tap.report(not wrong and tool["description"],
                    f"tool {name}: has complete schemas, descriptions and annotations",
                    *wrong)
@@ -282,7 +293,13 @@ def test_calls():
                 ("fetch_test_rootfs", {"url": "/no/such", "keyring": "/no/such"}, True, "/no/such"),
                 ("verify_test_rootfs", {"provenance_path": "--help", "keyring": "x"}, True,
                  "cannot open --help"),
-                ("doctor", {}, False, "sub-id ranges")):
+                ("doctor", {}, False, "sub-id ranges"),
+                ("check_virtme_ng", {}, False, "vng: "),
+                ("fstests_groups_list", {}, True, "give fstests_path"),
+                ("fstests_groups_list", {"fstests_path": "/no/such"}, True, "cannot read the tests in /no"),
+                ("fstests_groups_list", {"fstests_path": f"{SOURCE}/tests/fstests-mini"}, False,
+                 "quick: 6 tests"),
+                ("kill_hanging_vms", {"force": True}, False, "No VM of this session is running")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
             wrong = []
@@ -297,6 +314,168 @@ def test_calls():
                 wrong.append("no structured content")
             tap.report(not wrong, f"call to {tool} with {json.dumps(arguments)[:60]}", *wrong, result)
         tap.report(server.end() == 0 and not processes_left(10), "calls leave no processes behind")
+
+
+def write_run(name, failed):
+    """Writes a run of all of fstests in which some tests failed."""
+    at = f"state/rootlet/runs/{name}"
+    tests = [{"name": f"generic/{number:03}", "status": "pass", "seconds": 12.5} for number in range(1781)]
+    for test in tests[:failed]:
+        test.update(status="fail", reason="output mismatch; " * 40, detail="\u2026-one\n+two\n" * 700)
+    for test in tests[-300:]:
+        test.update(status="notrun", reason=f"{test['name']} utility required, skipped this test")
+    counts = {status: sum(test["status"] == status for test in tests)
+              for status in ("pass", "fail", "notrun", "expunged", "crash", "timeout", "unreached")}
+    home.write(f"{at}/tests.jsonl", "".join(json.dumps(test) + "\n" for test in tests))
+    home.write(f"{at}/run.json", json.dumps({
+        "run": name, "began": 1, "status": "failed", "exit_status": 1, "seconds": 9, "boots": 1,
+        "root": "image", "fstype": "ext4", "tests": ["-g", "auto"],
+        "results": f"{home.folder}/{at}", "counts": counts,
+        "failures": tests[:failed], "kernel": [], "kernel_version": "6.1.0"}))
+    return name
+
+
+def test_sizes():
+    """What an agent reads about a run of all of fstests."""
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+        for failed in (1, 40, 300):
+            run = write_run(f"20260101-00000{len(str(failed))}-ext4", failed)
+            result = server.call("fstests_results", {"run": run})["result"]
+            content, size = result["structuredContent"], len(json.dumps(result, ensure_ascii=False).encode())
+            wrong = [error.message for error in jsonschema.Draft202012Validator(
+                tools["fstests_results"]["outputSchema"]).iter_errors(content)]
+            tap.report(not wrong and size <= 8192 and content["counts"]["fail"] == failed and
+                       content["failures"] and content.get("left_out", {}).get("failures", 0) ==
+                       failed - len(content["failures"]),
+                       f"fstests_results of 1781 tests, {failed} of which failed: {size} bytes", *wrong,
+                       content)
+    shutil.rmtree(home.state("runs"))
+
+
+def test_baselines():
+    """A run is saved under a name, and survives as that; another one is compared with it."""
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+
+        def ask_tool(what, tool, arguments, says, failed=False):
+            result = server.call(tool, arguments)["result"]
+            text, content = result["content"][0]["text"], result.get("structuredContent", {})
+            wrong = [error.message for error in jsonschema.Draft202012Validator(
+                tools[tool]["outputSchema"]).iter_errors(content)] if content else []
+            size = len(json.dumps(result, ensure_ascii=False).encode())
+            tap.report(not wrong and says in text and result["isError"] is failed and size <= 8192, what,
+                       *wrong, result)
+            return content
+
+        ask_tool("no baseline yet", "fstests_baseline_list", {}, "There is no baseline yet")
+        run = write_run("20260101-000000-ext4", 2)
+        ask_tool("a run is saved as a baseline", "fstests_baseline_save",
+                 {"results_dir": run, "baseline_name": "6.1", "save_baseline": True, "fstype": "ext4"},
+                 f"Saved run {run} as baseline 6.1")
+        shutil.rmtree(home.state("runs"))
+        listed = ask_tool("it is listed, and outlives its run", "fstests_baseline_list", {},
+                          f"6.1: run {run}, failed")
+        tap.report(listed["baselines"][0]["counts"]["fail"] == 2, "with its counts", listed)
+        ask_tool("it is shown", "fstests_baseline_get", {"baseline_name": "6.1"}, "2 fail")
+        run = write_run("20260102-000000-ext4", 500)
+        found = ask_tool("the last run is compared with it", "fstests_baseline_compare",
+                         {"baseline_name": "6.1"}, "newly_fails (498): generic/002, generic/003")
+        shown = len(found["newly_fails"])
+        tap.report(shown and found["left_out"]["newly_fails"] == 498 - shown and
+                   len(found["still_fails"]) == 2, "and the answer is cut", found)
+        ask_tool("a baseline is replaced", "fstests_baseline_save",
+                 {"results_dir": "last", "baseline_name": "6.1"}, f"Saved run {run} as")
+        ask_tool("a baseline equals itself", "fstests_baseline_compare",
+                 {"baseline_name": "6.1", "current_results_file": "6.1"}, "newly_fails (0)")
+        for what, name, says in (("of a run", run, "is the id of a run"),
+                                 ("with a slash", "a/b", "cannot be the name"),
+                                 ("that is hidden", ".a", "cannot be"), ("last", "last", "cannot be"),
+                                 ("like an option", "--help", "cannot be")):
+            ask_tool(f"no baseline has a name {what}", "fstests_baseline_save",
+                     {"results_dir": "last", "baseline_name": name}, says, failed=True)
+        ask_tool("an unknown baseline", "fstests_baseline_get", {"baseline_name": "6.2"},
+                 "run 6.2 does not exist", failed=True)
+        tap.report(os.listdir(home.state("baselines")) == ["6.1"], "nothing else is left",
+                   os.listdir(home.state("baselines")))
+    shutil.rmtree(home.state("runs"))
+    shutil.rmtree(home.state("baselines"))
+
+
+def read_all(server, uri):
+    """Reads a resource, page by page. Returns its text, and the size of the largest answer in bytes."""
+    text, largest = "", 0
+    while uri:
+        answer = server.request("resources/read", {"uri": uri})
+        contents = answer.get("result", {}).get("contents", [])
+        if not contents or any(set(one) != {"uri", "mimeType", "text"} for one in contents):
+            return f"{text}: no contents in {answer}", 0
+        text += contents[0]["text"]
+        largest = max(largest, len(json.dumps(answer, ensure_ascii=False).encode()))
+        more = re.fullmatch(r"\n\[more: (\S+), of \d+\]\n", contents[1]["text"]) if contents[1:] else None
+        uri = more and more.group(1)
+    return text, largest
+
+
+# A URI that leads nowhere.
+NOWHERE = ["rootlet://nothing", "rootlet://runsx", "file:///etc/passwd", "rootlet://runs/nosuch",
+           "rootlet://runs/last/nosuch", "rootlet://runs//tests.jsonl", "rootlet://runs/..",
+           "rootlet://runs/%2e%2e", "rootlet://runs/..%2f..", "rootlet://runs/last/results/link",
+           "rootlet://runs/last/results/pipe", "rootlet://runs/last/%00", "rootlet://runs/last/%zz",
+           "rootlet://runs/last/run.json?offset=", "rootlet://runs/last/run.json?offset=-1",
+           "rootlet://runs/last/run.json?page=1", "rootlet://runs/" + "x" * 5000]
+
+
+def test_resources():
+    """Runs and their files, in pages that an agent can afford."""
+    run = write_run("20260101-000000-ext4", 40)
+    at = home.state(f"runs/{run}")
+    home.write(f"state/rootlet/runs/{run}/results/generic/001.full", "\x1b[31m\u2026" * 2000 + "\0end")
+    for number in range(300):
+        home.write(f"state/rootlet/runs/{run}/results/many/{number:03}.dmesg", "")
+    home.write("secret", "not of a run")
+    os.symlink(f"{home.folder}/secret", f"{at}/results/link")
+    os.mkfifo(f"{at}/results/pipe")
+    with Server(home) as server:
+        server.initialize()
+        listed = server.request("resources/list")["result"]["resources"]
+        tap.report([one["uri"] for one in listed] == ["rootlet://runs", "rootlet://runs/last"],
+                   "resources/list has the runs, and the last one", listed)
+        templates = server.request("resources/templates/list")["result"]["resourceTemplates"]
+        tap.report("rootlet://runs/{run}/{+path}{?offset}" in [one["uriTemplate"] for one in templates] and
+                   all(one["description"] and one["name"] for one in templates), "and templates of the rest",
+                   templates)
+        text, _ = read_all(server, "rootlet://runs")
+        tap.report(text == f"{run} failed ext4 6.1.0: 1441 passed, 40 failed\n", "the list of runs", text)
+        text, _ = read_all(server, "rootlet://runs/last")
+        tap.report(text.splitlines()[0] == "results/" and "\ntests.jsonl " in text, "the files of a run",
+                   text)
+        text, largest = read_all(server, f"rootlet://runs/{run}/results/many")
+        tap.report(text.splitlines() == [f"{number:03}.dmesg 0" for number in range(300)] and largest <= 2048,
+                   f"a long list of files, in pages of at most {largest} bytes", text)
+        with open(f"{at}/tests.jsonl", encoding="utf-8") as file:
+            whole = file.read()
+        text, largest = read_all(server, f"rootlet://runs/{run}/tests.jsonl?offset={len(whole) - 20000}")
+        tap.report(text == whole[-20000:] and 1400 < largest <= 2048,
+                   f"a long file, in pages of at most {largest} bytes", text[:100])
+        text, _ = read_all(server, "rootlet://runs/last/results/generic/001%2Efull")
+        tap.report(text == "?[31m\u2026" * 2000 + "?end",
+                   "pages end between characters, without terminal escapes", text[-100:])
+        text, _ = read_all(server, "rootlet://runs/last/run.json?offset=99999999")
+        tap.report(text == "", "behind the end of a file is nothing", text)
+        for uri in NOWHERE:
+            answer = server.request("resources/read", {"uri": uri})
+            tap.report(error_of(answer) == NOT_FOUND and "not of a run" not in json.dumps(answer),
+                       f"no resource: {uri[:60]}", answer)
+        tap.report(server.end() == 0 and not processes_left(10), "reading leaves no processes behind")
+    shutil.rmtree(home.state("runs"))
+    with Server(home) as server:
+        server.initialize()
+        answer = server.request("resources/read", {"uri": "rootlet://runs"})
+        tap.report(answer.get("result", {}).get("contents", [{}])[0].get("text") == "",
+                   "without a run, the list is empty", answer)
 
 
 def test_many():
@@ -316,6 +495,31 @@ def test_many():
                    INVALID in (error_of(first), error_of(second)), "an id in use is refused",
                    first, second)
         tap.report(server.end() == 0 and not processes_left(10), "concurrent calls leave nothing behind")
+
+
+def test_vms():
+    """kill_hanging_vms ends the calls that have VMs, and nothing else."""
+    os.chmod(home.write("bin/vng", "#!/bin/sh\nexec sleep 600\n"), 0o755)
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", tree := f"{home.folder}/fstests-mini")
+    arguments = {"kernel_path": home.write("kernel", vng.kernel_with(vng.MAGIC)), "fstests_path": tree,
+                 "tests": ["generic/001"], "timeout": 3600, "memory": "64M", "cpus": 1}
+    with Server(home, environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}) as server:
+        server.initialize()
+        for force in (False, True):
+            number = server.start_call("fstests_vm_boot_and_run", arguments, token=f"boot {force}")
+            booting = server.wait_for(lambda m: m.get("params", {}).get("message") == "Booting")
+            ended = server.call("kill_hanging_vms", {"force": force})["result"]["structuredContent"]["ended"]
+            answer = server.answer(number) or {}
+            tap.report(booting and [one["tool"] for one in ended] == ["fstests_vm_boot_and_run"] and
+                       answer.get("result", {}).get("isError") is True,
+                       f"kill_hanging_vms ends a VM, and its call is answered, force: {force}", ended, answer)
+            if not force:
+                tap.report(answer["result"]["structuredContent"]["status"] == "interrupted",
+                           "with what the run has so far", answer)
+        tap.report(server.call("kill_hanging_vms")["result"]["structuredContent"] == {"ended": []},
+                   "afterwards, there is nothing to end")
+        tap.report(server.end() == 0 and not processes_left(20), "no process is left behind")
+    shutil.rmtree(home.state("runs"))
 
 
 def test_slow_reader():
@@ -426,8 +630,11 @@ def test_data():
     for tool in tools:
         properties, command = tool["inputSchema"]["properties"], tool["command"]
         tap.report(set(properties) == set(command["arguments"]) and tool["inputSchema"].get(
-            "additionalProperties") is False and "--json" in command["words"],
+            "additionalProperties") is False and
+                   ("--json" in command["words"] or command["words"] in ([], ["__groups"])),
                    f"tools.json: {tool['name']}: every argument maps to the command line")
+        if "--json" not in command["words"]:  # the server itself does it
+            continue
         options = {how for how in command["arguments"].values() if isinstance(how, str) and how != "--"}
         text = home.run("help", command["words"][0]).out
         lacks = [option for option in {*options, *(w for w in command["words"] if w.startswith("-"))}

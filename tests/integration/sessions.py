@@ -333,6 +333,122 @@ def suffixed():
              "a test that is given without the end of its name has one result", got)
 
 
+# A check that runs whatever it is told to, section by section.
+OBEDIENT = LATER + r"""
+status started
+while echo "$token ready 0" && IFS=$'\037' read -ra order; do
+	case ${order[0]} in
+	list) eval "$(grep 'rootlet[.]list$' "$0")" ;;
+	run) echo "${order[*]:1}" >>$results/check.$boot
+		for word in "${order[@]:1}"; do
+			[[ $before != -s ]] || echo "SECTION       -- $word"
+			before=$word
+			[[ $word == */* ]] || continue
+			running $word; echo ' 1s'
+		done ;;
+	*) break ;;
+	esac
+done
+status exit 0
+"""
+LISTS = r"""
+printf '%s\n' generic/001 generic/002 'generic/003   [expunged]' generic/004 mini/103 >$results/rootlet.list
+"""
+IN_SECTIONS = r"""
+printf '%s\n' 'SECTION       -- a' generic/00{1,2} 'SECTION       -- b' generic/00{1,2} >$results/rootlet.list
+"""
+
+
+def excluded_of(run):
+    return {" ".join(filter(None, [test.get("section"), test["name"]])): test.get("reason")
+            for test in map(json.loads, run.read("tests.jsonl").splitlines())
+            if test["status"] == "excluded"}
+
+
+def notes_of(run):
+    return "\n".join(event["line"] for event in run.events if event["event"] == "log")
+
+
+def excluded():
+    """Tests that --exclude leaves out do not run, and the results say why."""
+    lists = home.write("lists", "generic/001 mini/10? see=https://example.org/1: hangs\n"
+                       "generic/002 fstype=xfs: slow\n")
+    junit = f"{home.folder}/excluded.xml"
+    run = Run("exit 1", "--exclude", lists, "--junit", junit, tests=["generic/001", "mini/103"])
+    run.says(run.outcome.status == 0 and run.last.get("boots") == 0 and run.last["counts"]["excluded"] == 2,
+             "a run whose tests are all excluded passes and boots no guest", run.last)
+    run.says(excluded_of(run) == dict.fromkeys(["generic/001", "mini/103"], "hangs (https://example.org/1)"),
+             "the results have the reason and the reference", run.read("tests.jsonl"))
+    with open(junit, encoding="utf-8") as file:
+        run.says('skipped="2"' in (text := file.read()) and
+                 '<skipped message="hangs (https://example.org/1)" type="excluded">' in text,
+                 "JUnit's file counts them as skipped, with the reason", text)
+    outcome = home.run("runs", "show", "last")
+    tap.report("\nexcluded: hangs (https://example.org/1): generic/001 mini/103\n" in outcome.out and
+               "0 timed out, 2 excluded\n" in outcome.out,
+               "runs show has each reason once, and their number", outcome)
+    for jobs in ("1", "2"):
+        run = Run(OBEDIENT + LISTS, "--exclude", lists, "--jobs", jobs, tests=["-g", "quick"])
+        run.says(run.outcome.status == 0 and sorted(excluded_of(run)) == ["generic/001", "mini/103"] and
+                 {name: test["status"] for name, test in run.tests.items()} ==
+                 {"generic/001": "excluded", "mini/103": "excluded", "generic/002": "pass",
+                  "generic/003": "expunged", "generic/004": "pass"},
+                 f"of the tests that a guest lists, only the others run, with --jobs {jobs}", run.tests)
+    run = Run(OBEDIENT + LISTS, "--exclude", lists, tests=["-i", "3", "-T", "-g", "quick"])
+    run.says(run.read("results/check.1") == "-i 3 -T generic/002 generic/004\n",
+             "check still gets the options about how tests run", run.read("results/check.1"))
+    run = Run(OBEDIENT + LISTS, "--exclude", home.write("other", "xfs/*: not now\n"),
+              tests=["-i", "3", "-g", "quick"])
+    run.says(run.read("results/check.1") == "-i 3 -g quick\n" and "excludes" in run.last,
+             "if no test is excluded, check gets the user's own words", run.read("results/check.1"))
+
+
+def excluded_in_sections():
+    config = home.write("two.config", "[a]\nFSTYP=ext4\n[b]\nFSTYP=xfs\n")
+    lists = home.write("lists", "generic/001 configuration=a kernel=<4: no\ngeneric/001 configuration=b: x\n"
+                       "generic/002 fstype=ext4 arch=*: y\n")
+    run = Run(OBEDIENT + IN_SECTIONS, "--exclude", lists, "--config", config, tests=["-g", "quick"])
+    run.says(excluded_of(run) == {"b generic/001": "x", "a generic/002": "y"} and
+             run.read("results/check.1") == "-s a generic/001\n-s b generic/002\n",
+             "conditions are about each section", excluded_of(run), run.read("results/check.1"))
+    for part, tests in (("1/2", {"b generic/001": "x", "a generic/002": "y"}), ("2/2", {})):
+        at = f"{home.folder}/part-{part[0]}"
+        run = Run(OBEDIENT + IN_SECTIONS, "--exclude", lists, "--config", config, "--shard", part,
+                  "--results", at, tests=["-g", "quick"])
+        run.says(excluded_of(run) == tests and run.last["counts"]["pass"] == 1,
+                 f"part {part} has {len(tests)} of the excluded tests", run.read("tests.jsonl"))
+    outcome = home.run("runs", "merge", "./part-1", "./part-2")
+    tap.report(outcome.status == 0 and "2 passed, 0 failed, 0 not run, 2 excluded" in outcome.out,
+               "the merged run has them once", outcome)
+
+
+def excludes_reported():
+    """Entries that somebody should look at, and files that cannot be read."""
+    own = home.write("config/rootlet/excludes/mine", "generic/001: mine\ngeneric/002 until=2020-02-29: old\n"
+                     "generic/0011 generic/9??: typo\nmini/106: elsewhere\nmini/105 fstype=xfs: xfs\n")
+    run = Run(OBEDIENT + LISTS, tests=["-g", "quick"])
+    entries = run.last.get("excludes", {})
+    run.says(excluded_of(run) == {"generic/001": "mine"} and entries.get("entries") == 5,
+             "the user's own files are read", entries)
+    for kind, line, note in (("expired", 2, "generic/002 was excluded until 2020-02-29 and runs again"),
+                             ("unknown", 3, f"no test of {MINI} is called generic/0011; did you mean: "
+                                            "generic/001"),
+                             ("unused", 4, "1 exclude matches no test of this run: ")):
+        run.says([one["entry"] for one in entries.get(kind, [])] == [f"{own}:{line}"] and
+                 note in notes_of(run), f"an entry is reported as {kind}", entries, notes_of(run))
+    with open(f"{run.folder}/excludes", encoding="utf-8") as file:
+        tap.report(file.read().startswith("generic/001: mine\ngeneric/002 until=2020-02-29: old\n"),
+                   "the run keeps what it read")
+    run = Run(OBEDIENT + LISTS, "--exclude", "none", tests=["-g", "quick"])
+    run.says(not excluded_of(run) and "excludes" not in run.last, "--exclude none ignores them", run.last)
+    home.write("config/rootlet/excludes/bad", "generic/001 until=tomorrow: x\n")
+    refused("a file there with a mistake ends the run", "excludes/bad:1: until=tomorrow: must be a date",
+            *words(tests=["generic/001"]))
+    shutil.rmtree(f"{home.folder}/config/rootlet/excludes")
+    refused("and so does a missing file", "--exclude: cannot open .*nosuch: No such file",
+            *words("--exclude", "nosuch", tests=["generic/001"]))
+
+
 BUSY = LATER + r"""
 case $boot in
 1)	console "Kernel panic - not syncing: IO-APIC + timer doesn't work!"
@@ -744,7 +860,8 @@ def quarantined():
 
 
 # Arguments name the only cases to run.
-for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
+for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, excluded,
+             excluded_in_sections, excludes_reported, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
              build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:

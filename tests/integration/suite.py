@@ -127,12 +127,17 @@ def lines_and_baseline(run):
                                        "--mkfs", "mkfs.ext4 -q -F -I 512", "--mkfs-options", "-b 1024",
                                        "--mount-options", "-o noatime", "--cpus", "2",
                                        "--append", 'mini.word=1 mini.quoted="a b"',
-                                       tests=["generic/001", "generic/002", "mini/106"]), seconds=PATIENCE)
+                                       "--exclude", home.write("lists", "mini/103: on fire\n"
+                                                               "mini/106 fstype=xfs: floods\n"),
+                                       tests=["generic/001", "generic/002", "mini/103", "mini/106"]),
+                           seconds=PATIENCE)
         wrong = tidy.complaints()
     tap.report(outcome.status == 1 and not wrong, "a run with a failed test exits with 1", *wrong, outcome)
     for what, pattern in {"a line per test": r"^generic/002 +pass +\d+ s$",
                           "a table of failures": r"^failed:   generic/001 .*\n +--- ",
-                          "the counts": r"^failed: 2 passed, 1 failed, 0 not run, in [\d:]+ and 1 boot$",
+                          "the counts": r"^failed: 2 passed, 1 failed, 0 not run, 1 excluded, in [\d:]+ and "
+                                        r"1 boot$",
+                          "what is excluded": r"^excluded: on fire: mini/103$",
                           "new failures": r"^newly fails: generic/001 \(pass before, fail now; failed 0 of ",
                           "new passes": r"^newly passes: generic/002 \(fail before, pass now\)$",
                           "where the logs are": rf"^run .*: {results}$"}.items():

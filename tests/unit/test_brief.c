@@ -77,6 +77,48 @@ static void check_dependencies(void)
 	json_decref(result);
 }
 
+/* What rootlet runs show --json prints about all of fstests, with long reasons. */
+static void check_run(int failed)
+{
+	json_t *tool = json_pack("{s:i}", "brief", 5000), *ended = json_array();
+	json_t *failures = json_array(), *unused = json_array(), *result, *one;
+	size_t size;
+
+	for (int i = 0; i < 1781; i++) {
+		const char *status = i < failed ? "fail" : i < 1500 ? "pass" : "notrun";
+
+		one = json_pack("{s:s, s:s, s:f}", "name", "generic/001", "status", status,
+				"seconds", 12.5);
+		json_object_set_new(one, "reason", json_sprintf("%0*d\xe2\x80\xa6", 900, i));
+		json_object_set_new(one, "detail", json_sprintf("%0*d", 16000, i));
+		json_array_append_new(ended, one);
+		if (i < failed)
+			json_array_append(failures, one);
+		json_array_append_new(unused, json_string("an entry"));
+	}
+	result = json_pack("{s:s, s:o, s:o, s:{s:o}, s:{s:[]}}", "run", "x", "tests_ended", ended,
+			   "failures", failures, "excludes", "unused", unused, "baseline",
+			   "newly_fails");
+	brief_make(tool, result);
+	size = json_dumpb(result, NULL, 0, JSON_COMPACT);
+	one = json_array_get(failures, 0);
+	tap_check(size <= 5000 && json_array_size(failures) > 0 &&
+			  strlen(json_string_value(json_object_get(one, "detail"))) < 500,
+		  "a run of 1781 tests, %d of which failed: %zu bytes, %zu failures", failed, size,
+		  json_array_size(failures));
+	tap_check(left_out(result, "failures") == failed - (json_int_t)json_array_size(failures) &&
+			  left_out(result, "excludes.unused") ==
+				  1781 - (json_int_t)json_array_size(unused) &&
+			  left_out(result, "tests_ended") ==
+				  1781 - (json_int_t)json_array_size(ended),
+		  "and says what it left out, also of lists in objects");
+	one = json_array_get(ended, 0);
+	tap_check(!one || tap_same(json_string_value(json_object_get(one, "status")), "notrun"),
+		  "tests that passed are left out first");
+	json_decref(tool);
+	json_decref(result);
+}
+
 int main(void)
 {
 	check_lists(0, 0, true);
@@ -86,5 +128,7 @@ int main(void)
 	check_lists(LONG, 3 * LONG, true);
 	check_lists(LONG, LONG, false);
 	check_dependencies();
+	check_run(1);
+	check_run(200);
 	return tap_done();
 }

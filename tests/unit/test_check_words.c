@@ -115,8 +115,11 @@ static void later_boots(void)
 {
 	static const struct {
 		const char *words, *boot;
+		bool orders;
 	} rows[] = {
 		{ "-g|quick|-x|shutdown", "-s|one|generic/001" },
+		{ "-r|-i|3|-T|-g|quick", "-T|-s|one|generic/001" },
+		{ "-r|-i|3|-T|-g|quick", "-r|-i|3|-T|-s|one|generic/001", true },
 		{ "-overlay|-g|quick|-T", "-overlay|-T|-s|one|generic/001" },
 		{ "-R|xunit|-E|list|-L|3|generic/00*", "-R|xunit|-L|3|-s|one|generic/001" },
 		{ "--new=1|--newer|value|-n", "--new=1|--newer|value|-s|one|generic/001" },
@@ -130,9 +133,10 @@ static void later_boots(void)
 
 		tap_check(batch_add(&batch, "-s") == 0 && batch_add(&batch, "one") == 0 &&
 				  batch_add(&batch, "generic/001") == 0 &&
-				  check_words_keep(words, count, &batch) == 0 &&
+				  check_words_keep(words, count, rows[i].orders, &batch) == 0 &&
 				  strcmp(join(batch.words, batch.count), rows[i].boot) == 0,
-			  "a later boot of %s: %s", rows[i].words, join(batch.words, batch.count));
+			  "%s of %s: %s", rows[i].orders ? "what is left" : "a later boot",
+			  rows[i].words, join(batch.words, batch.count));
 	}
 }
 
@@ -160,6 +164,28 @@ static void types(void)
 	}
 }
 
+static void section_types(void)
+{
+	static const char text[] =
+		"[a]\nX=1\n[b]\nFSTYP=xfs\n[bc]\nX=1\n[d]\nexport FSTYP='btrfs'\n"
+		"[e]\nFSTYP=$OTHER\n";
+	static const struct {
+		const char *text, *section, *type;
+	} rows[] = {
+		{ NULL, "", "ext4" },	      { text, "a", "ext4" },  { text, "b", "xfs" },
+		{ text, "bc", "xfs" },	      { text, "d", "btrfs" }, { text, "e", "" },
+		{ "FSTYP=f2fs", "", "f2fs" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char *got = config_section_type("ext4", rows[i].text, rows[i].section);
+
+		tap_check(tap_same(got, rows[i].type), "the filesystem in section \"%s\": %s",
+			  rows[i].section, got);
+		free(got);
+	}
+}
+
 static void write_file(const char *name, const char *text)
 {
 	_cleanup_fclose_ FILE *out = fopen(name, "w");
@@ -181,6 +207,7 @@ int main(void)
 	files();
 	later_boots();
 	types();
+	section_types();
 	if (chdir(tree) < 0)
 		return 1;
 	unlink("tests/generic/group.list");
