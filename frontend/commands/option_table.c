@@ -57,6 +57,11 @@ bool option_row_is_verb(const struct option_row *row)
 	return row->name[0] != '-';
 }
 
+bool option_row_is_short(const struct option_row *row)
+{
+	return row->name[0] == '-' && row->name[1] != '-';
+}
+
 void operands_count(const char *form, int *least, int *most)
 {
 	bool optional = form && *form == '[';
