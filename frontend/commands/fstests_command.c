@@ -15,6 +15,7 @@
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
 #include "lib/clock.h"
+#include "frontend/vm/kernel_tree.h"
 #include "lib/error_wrap.h"
 
 /* Hands the run to the cluster, and records where it is, so that it can be resumed. */
@@ -63,6 +64,7 @@ static void begin_run(struct fstests_job *j)
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET
 							  : PROGRESS_AUTO);
+	kernel_tree_note(j->run.progress, j->kernel_tree);
 }
 
 /* Installs what tests did not find. Returns whether tests can run again, or -1 with ERR set. */
@@ -248,6 +250,16 @@ static int read_upgrade(struct fstests_job *j, const struct parsed_line *line, s
 	return 0;
 }
 
+/* The pods of a cluster are not where this command was started. */
+static int read_kernel(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	if (!j->options.kernel && !(line_has(line, OPTION_CLUSTER) && !j->cluster.engine))
+		j->kernel_tree = kernel_tree_find();
+	if (j->kernel_tree)
+		j->options.kernel = j->kernel_tree;
+	return j->options.kernel ? 0 : kernel_tree_missing(err);
+}
+
 static int fstests_check_line(struct fstests_job *j, const struct parsed_line *line,
 			      struct error **err)
 {
@@ -258,6 +270,8 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return fstests_check_resumed(line, err);
+	if (read_kernel(j, line, err) < 0)
+		return -1;
 	if (fstests_check_keyring(&j->options, line, err) < 0 || read_upgrade(j, line, err) < 0 ||
 	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
 		return -1;

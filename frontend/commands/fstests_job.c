@@ -23,6 +23,7 @@ void fstests_job_clear(struct fstests_job *j)
 	free(j->results_share);
 	free(j->fstypes);
 	free(j->tested);
+	free(j->kernel_tree);
 	source_free(&j->source);
 	check_words_clear(&j->words);
 	root_free(&j->root);

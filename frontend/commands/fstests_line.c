@@ -9,8 +9,8 @@
 
 const struct option_row fstests_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
-	  "a bzImage, a kernel build directory, or the word distro", .required = true,
-	  .unless = OPTION_RESUME },
+	  "a bzImage, a kernel build directory, or the word distro; inside a kernel tree, that "
+	  "tree if not given" },
 	{ "--keyring", "FILE", OPTION_KEYRING,
 	  "keys to verify signatures with (distro, and --build), if the rootfs comes from your own "
 	  "mirror" },

@@ -625,8 +625,30 @@ def build_rootfs():
                    f"--build in a rootfs with damage to {what}", *wrong, outcome)
 
 
+def in_tree():
+    """Without --kernel, the tree around the working directory."""
+    top = f"{home.folder}/linux"
+    for name in ("Kbuild", "Kconfig", "MAINTAINERS", "scripts/Kbuild.include", "init/main.c",
+                 "fs/ext4/inode.c"):
+        home.write(f"linux/{name}", "")
+    home.write("linux/.config", MAGIC + EROFS + EXT4)
+    shutil.copy(WHOLE, home.write("linux/arch/x86/boot/bzImage", ""))
+    line = [word for word in words("--json", tests=["generic/001"]) if word not in ("--kernel", WHOLE)]
+    for what, folder in (("its top", top), ("a directory of it", f"{top}/fs/ext4")):
+        outcome = home.run(*line, before=("env", "-C", folder), environment=environment(ALL_PASS),
+                           seconds=120)
+        tap.report(outcome.status == 0 and f"the kernel is that of {top}" in outcome.out,
+                   f"without --kernel, a kernel tree is used in {what}", outcome)
+    os.unlink(f"{top}/arch/x86/boot/bzImage")
+    for command in (line, ["run", "--path", TREE, "--", "true"]):
+        outcome = home.run(*command, before=("env", "-C", f"{top}/fs"), environment=environment("exit 1"),
+                           seconds=120)
+        tap.report(outcome.status in (2, 5) and f"run: make -C {top} bzImage" in outcome.err + outcome.out,
+                   f"{command[0]}: nothing has been built in the tree", outcome)
+
+
 # Arguments name the only cases to run.
-for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
+for part in (in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
              build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
