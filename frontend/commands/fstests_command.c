@@ -311,7 +311,9 @@ const struct command fstests_command = {
 	.about = "Boots a kernel in a guest with the users and packages of a rootfs, runs fstests "
 		 "there, and reports what passed, failed and did not run. TEST… are arguments for "
 		 "fstests' check: -g GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the "
-		 "host), test names (default: -g quick). If a test crashes the kernel or does not "
+		 "host), test names (default: -g quick); or the word smoke: the group "
+		 "smoketest, each of its tests for three minutes. If a test crashes the kernel or "
+		 "does not "
 		 "end, that is recorded, and the remaining tests run in a new VM. Only the results "
 		 "stay on the host.",
 	.statuses = "0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a "

@@ -7,6 +7,8 @@
 
 #define SECONDS_MOST (30ul * 24 * 3600)
 
+#define SMOKE_GROUP "smoketest"
+#define SMOKE_SOAK "3m"
 const struct option_row fstests_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
 	  "a bzImage, a kernel build directory, or the word distro; inside a kernel tree, that "
@@ -170,6 +172,22 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->quiet = line_has(line, OPTION_QUIET);
 }
 
+/* smoke: as kvm-xfstests has it. */
+static void take_tests_of_line(struct fstests_options *o, const struct parsed_line *line)
+{
+	static char *const smoke[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t)SMOKE_GROUP };
+
+	if (!line->operand_count)
+		return;
+	o->tests = line->operands;
+	o->test_count = (size_t)line->operand_count;
+	if (line->operand_count == 1 && strcmp(line->operands[0], "smoke") == 0) {
+		o->tests = smoke;
+		o->test_count = sizeof(smoke) / sizeof(*smoke);
+		o->soak = SMOKE_SOAK;
+	}
+}
+
 static int read_numbers(struct fstests_options *o, const struct parsed_line *line,
 			struct error **err)
 {
@@ -200,10 +218,7 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 		return -1;
 	o->device_path_count = (unsigned int)devices;
 	o->vng_word_count = (size_t)words;
-	if (line->operand_count) {
-		o->tests = line->operands;
-		o->test_count = (size_t)line->operand_count;
-	}
+	take_tests_of_line(o, line);
 	return 0;
 }
 

@@ -36,6 +36,7 @@
 struct fstests_options {
 	const char *kernel, *keyring, *fstests, *name, *path;
 	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config, *boot;
+	const char *soak; /* SOAK_DURATION of fstests, or NULL */
 	unsigned int device_count;
 	uint64_t device_size; /* bytes */
 	bool device_memory;

@@ -261,6 +261,7 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 }
 
 /* Builds: env VARIABLE=… bash -c SCRIPT rootlet-fstests. The caller frees the vector but not its
+	add_variable(w, "SOAK_DURATION", o->soak);
  * strings. */
 static char **command_of(const struct guest_words *environment, char *script)
 {

@@ -625,6 +625,13 @@ def build_rootfs():
                    f"--build in a rootfs with damage to {what}", *wrong, outcome)
 
 
+def smoke():
+    run = Run(ALL_PASS, tests=["smoke"])
+    run.says(run.read("results/check.1") == "'-g' 'smoketest' " and
+             "'SOAK_DURATION=3m'" in run.read("results/command.1"), "smoke is a short soak test",
+             run.read("results/check.1"))
+
+
 def in_tree():
     """Without --kernel, the tree around the working directory."""
     top = f"{home.folder}/linux"
@@ -648,7 +655,8 @@ def in_tree():
 
 
 # Arguments name the only cases to run.
-for part in (in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, busy_host,
+for part in (smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs, files,
+             suffixed, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
              build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
