@@ -11,11 +11,12 @@
 #include "frontend/commands/fstests_missing.h"
 #include "frontend/commands/fstests_record.h"
 #include "frontend/fstests/check_session.h"
+#include "frontend/fstests/configuration_catalogue.h"
 #include "frontend/fstests/second_pass.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
-#include "lib/clock.h"
 #include "frontend/vm/kernel_tree.h"
+#include "lib/clock.h"
 #include "lib/error_wrap.h"
 
 /* Hands the run to the cluster, and records where it is, so that it can be resumed. */
@@ -270,7 +271,9 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return fstests_check_resumed(line, err);
-	if (read_kernel(j, line, err) < 0)
+	if (read_kernel(j, line, err) < 0 ||
+	    (j->options.configuration &&
+	     catalogue_choose(j->options.configuration, &j->run.configurations, err) < 0))
 		return -1;
 	if (fstests_check_keyring(&j->options, line, err) < 0 || read_upgrade(j, line, err) < 0 ||
 	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
@@ -282,7 +285,8 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		/* Unlike in a pod, everything that the command line names is on this host. */
 		elsewhere = false;
 	}
-	return fstests_check_combination(&j->options, &j->run.shard, elsewhere, err);
+	return fstests_check_combination(&j->options, &j->run.shard, &j->run.configurations,
+					 elsewhere, err);
 }
 
 static int command_fstests(const struct parsed_line *line)

@@ -1,14 +1,16 @@
 #include "frontend/commands/fstests_line.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "frontend/fstests/check_words.h"
+#include "frontend/fstests/configuration_text.h"
 #include "frontend/rootfs/store.h"
-
-#define SECONDS_MOST (30ul * 24 * 3600)
 
 #define SMOKE_GROUP "smoketest"
 #define SMOKE_SOAK "3m"
+#define SECONDS_MOST (30ul * 24 * 3600)
+
 const struct option_row fstests_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
 	  "a bzImage, a kernel build directory, or the word distro; inside a kernel tree, that "
@@ -28,8 +30,13 @@ const struct option_row fstests_rows[] = {
 	FORCE_9P_ROW,
 	OVERLAY_ROW,
 	AUTO_UPGRADE_ROWS,
+	{ "--configuration", "FS/NAME…", OPTION_CONFIGURATION,
+	  "test in these configurations, separated by commas; see: rootlet configurations (-c is "
+	  "the same)",
+	  .apart = true },
+	{ "-c", "FS/NAME…", OPTION_CONFIGURATION, NULL },
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
-	  .fallback = "ext4", .apart = true },
+	  .fallback = "ext4" },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
 	  "format with COMMAND instead of mkfs.TYPE; its arguments are those of --mkfs-options and "
 	  "the device" },
@@ -172,6 +179,28 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->quiet = line_has(line, OPTION_QUIET);
 }
 
+/* A configuration says what these options say. A default of the configuration file gives way to
+ * what the command line has. */
+static int read_configuration(struct fstests_options *o, const struct parsed_line *line,
+			      struct error **err)
+{
+	static const int others[] = { OPTION_FSTYPE, OPTION_MKFS, OPTION_MKFS_OPTIONS,
+				      OPTION_MOUNT_OPTIONS, OPTION_CONFIG };
+
+	o->configuration = line_value(line, OPTION_CONFIGURATION);
+	for (size_t i = 0; o->configuration && i < sizeof(others) / sizeof(*others); i++) {
+		if (!line_sets(line, others[i]) || line_is_default(line, others[i]))
+			continue;
+		if (!line_is_default(line, OPTION_CONFIGURATION))
+			return error_set(err, ERR_INPUT, "%s does not go with --configuration",
+					 option_row_coded(line->command, others[i])->name);
+		o->configuration = NULL;
+	}
+	if (o->configuration)
+		o->mkfs = o->mkfs_options = o->mount_options = o->config = NULL;
+	return 0;
+}
+
 /* smoke: as kvm-xfstests has it. */
 static void take_tests_of_line(struct fstests_options *o, const struct parsed_line *line)
 {
@@ -208,6 +237,8 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
 	    line_append(line, &o->append, err) < 0 || line_overlays(line, o->overlays, err) < 0)
 		return -1;
+	if (read_configuration(o, line, err) < 0)
+		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
 		return -1;
@@ -224,7 +255,8 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 
 /* CLUSTER: the tests run elsewhere. */
 int fstests_check_combination(const struct fstests_options *o, const struct shard *shard,
-			      bool cluster, struct error **err)
+			      const struct configurations *configurations, bool cluster,
+			      struct error **err)
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
@@ -241,20 +273,31 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 			err, ERR_INPUT,
 			"--host-root has no release for --kernel distro: give a bzImage or "
 			"a kernel build directory");
+	if (configurations_devices(configurations) > o->device_count)
+		return error_set(err, ERR_INPUT, "--devices %u: --configuration %s needs %u",
+				 o->device_count, o->configuration,
+				 configurations_devices(configurations));
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
 	if (o->jobs > 1 && o->device_path_count)
 		return error_set(err, ERR_INPUT,
 				 "--device gives a disk to one guest: it does not go with --jobs");
-	if (order && (o->jobs > 1 || shard->parts || cluster))
+	for (size_t i = 0; o->configuration && i < o->test_count; i++)
+		if (strcasecmp(o->tests[i], "-s") == 0)
+			return error_set(err, ERR_INPUT,
+					 "check's %s does not go with --configuration, which "
+					 "chooses the sections",
+					 o->tests[i]);
+	if (order && (o->jobs > 1 || shard->parts || cluster || o->configuration))
 		return error_set(err, ERR_INPUT,
 				 "%s does not go with %s, which runs each test once, in an order "
 				 "of its own",
 				 order,
 				 cluster	? "--cluster"
 				 : shard->parts ? "--shard"
-						: "--jobs");
+				 : o->jobs > 1	? "--jobs"
+						: "--configuration");
 	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
 }
 
@@ -265,6 +308,7 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 	const char *order = check_words_orders(o->tests, o->test_count);
 	const char *option = shard->parts		? "--shard"
 			     : o->host_root		? "--host-root"
+			     : o->configuration		? "--configuration"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
 			     : o->install_missing	? "--install-missing"

@@ -625,6 +625,77 @@ def build_rootfs():
                    f"--build in a rootfs with damage to {what}", *wrong, outcome)
 
 
+MINE = """[filesystem]
+type = ext4
+kernel = EXT4_FS
+[one]
+mkfs = -b 1024
+exclude = generic/002: of no use here
+[two]
+mkfs = -b 2048
+[three]
+kernel = NO_SUCH
+[four]
+packages = no-such
+"""
+# Every test passes, except in a section that cannot be prepared.
+SECTIONS = r"""
+while [[ ${order[0]} == run ]]; do
+	echo "${order[*]}" >>"$results/orders"
+	if [[ ${order[2]} == mine_%s ]]; then
+		echo "rootlet: section ${order[2]}: the guest lacks x"
+		failed=1
+	else
+		echo "SECTION       -- ${order[2]}"
+		for test in "${order[@]:3}"; do running "$test"; echo ' 1s'; done
+		failed=0
+	fi
+	echo "$token ready $failed"
+	IFS=$'\037' read -ra order
+done
+status exit 0
+"""
+
+
+def configured():
+    """Each configuration is a section, and check gets one at a time."""
+    home.write("config/rootlet/configurations/mine.conf", MINE)
+    both = ["-c", "mine/one,mine/two"]
+    run = Run(SECTIONS % "none", *both, tests=["generic/001", "generic/002"])
+    found = {(event["section"], event["name"]): (event["status"], event.get("reason", ""))
+             for event in run.events if event["event"] == "test"}
+    run.says(run.outcome.status == 0 and found == {
+        ("mine_one", "generic/001"): ("pass", ""), ("mine_two", "generic/001"): ("pass", ""),
+        ("mine_two", "generic/002"): ("pass", ""),
+        ("mine_one", "generic/002"): ("expunged", "excluded: of no use here")},
+             "tests run in each configuration, but not those that it excludes", found)
+    orders = run.read("results/orders").splitlines()
+    form = re.compile(r"run -s mine_(one|two)( generic/00[12])+")
+    run.says(orders and all(form.fullmatch(order) for order in orders),
+             "check gets one configuration at a time", *orders)
+    run.says("'ROOTLET_CONFIG=catalogue'" in run.read("results/command.1") and
+             run.read("results/local.config").startswith(
+                 "[mine_one]\nFSTYP=ext4\nMKFS_OPTIONS=\"-b 1024\"\n"),
+             "the guest gets the sections", run.read("results/local.config"))
+    run = Run(SECTIONS % "two", *both, tests=["generic/001", "generic/002"])
+    found = [(event["section"], event["name"], event["status"]) for event in run.events
+             if event["event"] == "test"]
+    run.says(run.outcome.status == 5 and "section mine_two: the guest lacks x" in run.outcome.err and
+             ("mine_one", "generic/001", "pass") in found and
+             ("mine_two", "generic/001", "unreached") in found,
+             "a configuration that cannot be prepared does not keep others from running", found)
+    run = Run(SECTIONS % "none", *both[:1], "mine/one", tests=["generic/002"])
+    run.says(run.outcome.status == 0 and not run.read("results/orders") and
+             [event["status"] for event in run.events if event["event"] == "test"] == ["expunged"],
+             "nothing runs if a configuration excludes all tests", run.read("results/orders"))
+    for what, chosen, says, status in (
+            ("the kernel lacks an option", "mine/three",
+             "cannot run mine/three needs CONFIG_NO_SUCH; leave it out", 2),
+            ("the rootfs lacks a package", "mine/four", "run: rootlet install no-such$", 5)):
+        refused(f"{what}: said before a boot", says, *words("-c", chosen, tests=["generic/001"]),
+                status=status)
+
+
 def smoke():
     run = Run(ALL_PASS, tests=["smoke"])
     run.says(run.read("results/check.1") == "'-g' 'smoketest' " and
@@ -655,8 +726,8 @@ def in_tree():
 
 
 # Arguments name the only cases to run.
-for part in (smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs, files,
-             suffixed, busy_host,
+for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
+             files, suffixed, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
              build_rootfs):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
