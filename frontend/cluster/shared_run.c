@@ -45,7 +45,7 @@ static const struct {
 } texts[] = {
 	TEXT_OPTION(fstype),	    TEXT_OPTION(mkfs),	 TEXT_OPTION(mkfs_options),
 	TEXT_OPTION(mount_options), TEXT_OPTION(config), TEXT_OPTION(io_scheduler),
-	TEXT_OPTION(append),	    TEXT_OPTION(boot),
+	TEXT_OPTION(append),	    TEXT_OPTION(boot),	 TEXT_OPTION(soak),
 };
 
 #define TEXT_COUNT (sizeof(texts) / sizeof(*texts))

@@ -17,6 +17,7 @@
 #define NAMING_VALUE 4 /* shorter values are found in any message */
 #define NEGATION "no-"
 #define NEGATION_SIZE 48
+#define SHORT_SIZE 32			  /* of the string for getopt(3) */
 #define OPTIONS_MAX (2 * OPTION_ROWS_MAX) /* with --no-OPTION */
 
 struct given_option {
@@ -269,7 +270,7 @@ static void list_options(const struct command *command, struct option_list *out)
 	for (size_t i = 0; i < OPTION_ROWS_MAX && (row = option_row_at(command, i)); i++) {
 		const char *name = row->name + strlen("--");
 
-		if (option_row_is_verb(row))
+		if (option_row_is_verb(row) || option_row_is_short(row))
 			continue;
 		out->list[count++] =
 			(struct option){ name, row->value ? required_argument : no_argument, NULL,
@@ -291,12 +292,35 @@ static int show_help(const struct command *command)
 	return EXIT_OK;
 }
 
+/* The short options of the command, as getopt(3) takes them. */
+static void list_letters(const struct command *command, char out[static SHORT_SIZE])
+{
+	size_t used =
+		(size_t)snprintf(out, SHORT_SIZE, "%s:h", command_runs_another(command) ? "+" : "");
+	const struct option_row *row;
+
+	for (size_t i = 0; used + 3 < SHORT_SIZE && (row = option_row_at(command, i)); i++)
+		if (option_row_is_short(row))
+			used += (size_t)snprintf(out + used, SHORT_SIZE - used, "%c%s",
+						 row->name[1], row->value ? ":" : "");
+}
+
+/* The row that RESULT of getopt_long() stands for. */
+static const struct option_row *row_of(const struct command *command, int result, bool *off)
+{
+	char letter[3] = { '-', (char)result, '\0' };
+
+	*off = result >= OPTION_OWN + OPTION_ROWS_MAX;
+	if (result < OPTION_OWN)
+		return option_row_named(command, letter);
+	return option_row_at(command, (size_t)(result - OPTION_OWN - (*off ? OPTION_ROWS_MAX : 0)));
+}
+
 /* -1 if the option is valid. */
 static int take_option(struct parsed_line *line, int result)
 {
-	bool off = result >= OPTION_OWN + OPTION_ROWS_MAX;
-	const struct option_row *row = option_row_at(
-		line->command, (size_t)(result - OPTION_OWN - (off ? OPTION_ROWS_MAX : 0)));
+	bool off;
+	const struct option_row *row = row_of(line->command, result, &off);
 
 	if (row->code == OPTION_HELP)
 		return show_help(line->command);
@@ -311,15 +335,16 @@ static int take_option(struct parsed_line *line, int result)
 /* Sets LINE->given and optind. -1 if all options are valid. */
 static int take_options(struct parsed_line *line, int argc, char **argv)
 {
-	const char *short_options = command_runs_another(line->command) ? "+:h" : ":h";
+	char letters[SHORT_SIZE];
 	struct option_list options;
 	int result, status = -1;
 
 	list_options(line->command, &options);
+	list_letters(line->command, letters);
 	optind = 0;
 	opterr = 0;
 	while (status < 0 &&
-	       (result = getopt_long(argc, argv, short_options, options.list, NULL)) != -1) {
+	       (result = getopt_long(argc, argv, letters, options.list, NULL)) != -1) {
 		if (result == ':' || result == '?')
 			status = report_wrong(line->name, result, argv, options.list);
 		else if (result == 'h')

@@ -6,6 +6,7 @@
 #include "frontend/archive/source.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/fstests/configuration_catalogue.h"
 #include "frontend/fstests/run_directory.h"
 #include "frontend/rootfs/profile_places.h"
 #include "frontend/rootfs/store.h"
@@ -64,6 +65,25 @@ static void offer_profiles(void)
 	profile_list_free(places, count);
 }
 
+static void offer_configurations(void)
+{
+	char **names = NULL;
+
+	if (catalogue_filesystems(&names, NULL) < 0)
+		return;
+	for (size_t i = 0; names && names[i]; i++) {
+		_cleanup_(configurations_clear) struct configurations c = { 0 };
+
+		catalogue_read(names[i], &c, NULL);
+		for (size_t k = 0; k < c.count; k++) {
+			char name[CONFIGURATION_SIZE];
+
+			offer(configuration_title(&c.list[k], name), c.list[k].description);
+		}
+	}
+	words_free(names);
+}
+
 static void offer_suites(void)
 {
 	for (const char *const *suite = source_suites(); *suite; suite++)
@@ -100,7 +120,7 @@ static const struct {
 } kinds[] = {
 	{ "NAME", offer_rootfs },     { "PROFILE", offer_profiles }, { "SUITE", offer_suites },
 	{ "RUN", offer_runs },	      { "KERNEL", offer_kernels },   { "FILE", offer_files },
-	{ "DIR", offer_directories }, { "WHEN", offer_colors },
+	{ "DIR", offer_directories }, { "WHEN", offer_colors },	     { "FS", offer_configurations },
 };
 
 /* Offers values for the row: an option's value, or the next argument of a verb. */

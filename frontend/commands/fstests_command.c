@@ -12,10 +12,12 @@
 #include "frontend/commands/fstests_missing.h"
 #include "frontend/commands/fstests_record.h"
 #include "frontend/fstests/check_session.h"
+#include "frontend/fstests/configuration_catalogue.h"
 #include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/second_pass.h"
 #include "frontend/fstests/summary.h"
 #include "frontend/rootfs/manifest.h"
+#include "frontend/vm/kernel_tree.h"
 #include "lib/clock.h"
 #include "lib/error_wrap.h"
 
@@ -65,6 +67,7 @@ static void begin_run(struct fstests_job *j)
 	j->run.progress = progress_new(j->options.json	  ? PROGRESS_JSON
 				       : j->options.quiet ? PROGRESS_QUIET
 							  : PROGRESS_AUTO);
+	kernel_tree_note(j->run.progress, j->kernel_tree);
 }
 
 /* Installs what tests did not find. Returns whether tests can run again, or -1 with ERR set. */
@@ -260,6 +263,16 @@ static int read_upgrade(struct fstests_job *j, const struct parsed_line *line, s
 	return 0;
 }
 
+/* The pods of a cluster are not where this command was started. */
+static int read_kernel(struct fstests_job *j, const struct parsed_line *line, struct error **err)
+{
+	if (!j->options.kernel && !(line_has(line, OPTION_CLUSTER) && !j->cluster.engine))
+		j->kernel_tree = kernel_tree_find();
+	if (j->kernel_tree)
+		j->options.kernel = j->kernel_tree;
+	return j->options.kernel ? 0 : kernel_tree_missing(err);
+}
+
 static int fstests_check_line(struct fstests_job *j, const struct parsed_line *line,
 			      struct error **err)
 {
@@ -270,6 +283,10 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		return -1;
 	if (line_has(line, OPTION_RESUME))
 		return fstests_check_resumed(line, err);
+	if (read_kernel(j, line, err) < 0 ||
+	    (j->options.configuration &&
+	     catalogue_choose(j->options.configuration, &j->run.configurations, err) < 0))
+		return -1;
 	if (fstests_check_keyring(&j->options, line, err) < 0 || read_upgrade(j, line, err) < 0 ||
 	    (!elsewhere && read_count(j, line, err) < 0) || read_shard(j, line, err) < 0)
 		return -1;
@@ -280,7 +297,8 @@ static int fstests_check_line(struct fstests_job *j, const struct parsed_line *l
 		/* Unlike in a pod, everything that the command line names is on this host. */
 		elsewhere = false;
 	}
-	return fstests_check_combination(&j->options, &j->run.shard, elsewhere, err);
+	return fstests_check_combination(&j->options, &j->run.shard, &j->run.configurations,
+					 elsewhere, err);
 }
 
 static int command_fstests(const struct parsed_line *line)
@@ -310,7 +328,9 @@ const struct command fstests_command = {
 	.about = "Boots a kernel in a guest with the users and packages of a rootfs, runs fstests "
 		 "there, and reports what passed, failed and did not run. TEST… are arguments for "
 		 "fstests' check: -g GROUP, -x GROUP, -X FILE, -e TESTS, -E FILE (anywhere on the "
-		 "host), test names (default: -g quick). If a test crashes the kernel or does not "
+		 "host), test names (default: -g quick); or the word smoke: the group "
+		 "smoketest, each of its tests for three minutes. If a test crashes the kernel or "
+		 "does not "
 		 "end, that is recorded, and the remaining tests run in a new VM. Only the results "
 		 "stay on the host.",
 	.statuses = "0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a "

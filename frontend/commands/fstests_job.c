@@ -7,6 +7,8 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/config.h"
+#include "frontend/fstests/configuration_needs.h"
+#include "frontend/fstests/configuration_text.h"
 #include "frontend/fstests/run_durations.h"
 #include "frontend/fstests/run_excludes.h"
 #include "frontend/fstests/shard_run.h"
@@ -26,6 +28,7 @@ void fstests_job_clear(struct fstests_job *j)
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
 	free(j->results_share);
+	free(j->kernel_tree);
 	free(j->fstypes);
 	free(j->tested);
 	source_free(&j->source);
@@ -44,16 +47,33 @@ void fstests_job_add_share(struct fstests_job *j, const char *host, const char *
 	j->shares[j->run.vm.share_count++] = (struct vm_share){ host, guest, read_only };
 }
 
-static int find_types(struct fstests_job *j, struct error **err)
+/* Reads the configuration, or composes it. */
+static int prepare_config(struct fstests_job *j, struct error **err)
 {
-	_cleanup_free_ char *text = NULL;
+	const struct configurations *c = &j->run.configurations;
+	const struct fstests_options *o = &j->options;
 
-	if (j->options.config &&
-	    !(text = file_read(j->options.config, FSTESTS_CONFIG_MOST, NULL, err)))
-		return error_wrap(err, "--config");
-	j->fstypes = config_types(j->options.fstype, text);
-	j->tested = config_tested(j->options.fstype, text);
+	if (c->count) {
+		j->run.config = configurations_compose(c);
+		j->fstypes = configurations_types(c);
+	} else {
+		if (o->config &&
+		    !(j->run.config = file_read(o->config, FSTESTS_CONFIG_MOST, NULL, err)))
+			return error_wrap(err, "--config");
+		j->fstypes = config_types(o->fstype, j->run.config);
+	}
+	j->tested = config_tested(o->fstype, j->run.config);
 	return j->fstypes && j->tested ? 0 : error_no_memory(err);
+}
+
+/* What a guest would only find out later. */
+static int check_configurations(const struct fstests_job *j, struct error **err)
+{
+	const struct configurations *c = &j->run.configurations;
+
+	if (configurations_check_kernel(c, j->rootfs.kernel, err) < 0)
+		return -1;
+	return j->rootfs.manifest ? configurations_check_packages(c, j->rootfs.manifest, err) : 0;
 }
 
 /* Checks the sources and the arguments before an image is built for them. */
@@ -122,12 +142,14 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			fstests_job_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return check_kernel(j, err) < 0 ? -1 : read_words(j, err);
+		return check_kernel(j, err) < 0 || check_configurations(j, err) < 0
+			       ? -1
+			       : read_words(j, err);
 	}
 	j->upgrade.progress = j->run.progress;
 	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
-	    check_kernel(j, err) < 0 || read_words(j, err) < 0 ||
-	    root_prepare(&wish, &j->root, err) < 0)
+	    check_kernel(j, err) < 0 || check_configurations(j, err) < 0 ||
+	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
 	return 0;
@@ -222,15 +244,28 @@ int fstests_job_baseline(struct fstests_job *j, struct error **err)
 	return 0;
 }
 
+/* The user's come first: the first entry that is about a test gives the reason. */
+static int read_excludes(struct fstests_job *j, struct error **err)
+{
+	const struct configurations *c = &j->run.configurations;
+
+	if (run_excludes_read(&j->run.excludes, j->options.excludes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->count; i++)
+		if (run_excludes_add(&j->run.excludes, &c->list[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 int fstests_job_prepare(struct fstests_job *j, struct error **err)
 {
 	const char *format;
 
 	if (j->options.results && run_folder_check(j->options.results, err) < 0)
 		return -1;
-	if (shard_run_read(&j->run, err) < 0 ||
-	    run_excludes_read(&j->run.excludes, j->options.excludes, err) < 0 ||
-	    fstests_job_baseline(j, err) < 0 || find_types(j, err) < 0 || prepare_root(j, err) < 0)
+	if (shard_run_read(&j->run, err) < 0 || read_excludes(j, err) < 0 ||
+	    fstests_job_baseline(j, err) < 0 || prepare_config(j, err) < 0 ||
+	    prepare_root(j, err) < 0)
 		return -1;
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,

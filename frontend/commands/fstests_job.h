@@ -18,8 +18,9 @@ struct fstests_job {
 	struct fstests_options options;
 	struct upgrade_wish upgrade;
 	struct guest_count count;
-	char *fstypes; /* that may be tested: --fstype's and those in --config */
-	char *tested;  /* that are tested: "ext4,xfs" */
+	char *kernel_tree; /* that rootlet was started in, if --kernel is not given */
+	char *fstypes;	   /* that may be tested: --fstype's and those in --config */
+	char *tested;	   /* that are tested: "ext4,xfs" */
 	struct rootfs rootfs;
 	struct root root;
 	struct fstests_source source;

@@ -1,17 +1,21 @@
 #include "frontend/commands/fstests_line.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "frontend/fstests/check_words.h"
+#include "frontend/fstests/configuration_text.h"
 #include "frontend/rootfs/store.h"
 
 #define REPEAT_MOST 100000
+#define SMOKE_GROUP "smoketest"
+#define SMOKE_SOAK "3m"
 #define SECONDS_MOST (30ul * 24 * 3600)
 
 const struct option_row fstests_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
-	  "a bzImage, a kernel build directory, or the word distro", .required = true,
-	  .unless = OPTION_RESUME },
+	  "a bzImage, a kernel build directory, or the word distro; inside a kernel tree, that "
+	  "tree if not given" },
 	{ "--keyring", "FILE", OPTION_KEYRING,
 	  "keys to verify signatures with (distro, and --build), if the rootfs comes from your own "
 	  "mirror" },
@@ -27,8 +31,13 @@ const struct option_row fstests_rows[] = {
 	FORCE_9P_ROW,
 	OVERLAY_ROW,
 	AUTO_UPGRADE_ROWS,
+	{ "--configuration", "FS/NAME…", OPTION_CONFIGURATION,
+	  "test in these configurations, separated by commas; see: rootlet configurations (-c is "
+	  "the same)",
+	  .apart = true },
+	{ "-c", "FS/NAME…", OPTION_CONFIGURATION, NULL },
 	{ "--fstype", "TYPE", OPTION_FSTYPE, "filesystem under test: ext4, xfs, btrfs, f2fs, …",
-	  .fallback = "ext4", .apart = true },
+	  .fallback = "ext4" },
 	{ "--mkfs", "COMMAND", OPTION_MKFS,
 	  "format with COMMAND instead of mkfs.TYPE; its arguments are those of --mkfs-options and "
 	  "the device" },
@@ -190,6 +199,44 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->quiet = line_has(line, OPTION_QUIET);
 }
 
+/* A configuration says what these options say. A default of the configuration file gives way to
+ * what the command line has. */
+static int read_configuration(struct fstests_options *o, const struct parsed_line *line,
+			      struct error **err)
+{
+	static const int others[] = { OPTION_FSTYPE, OPTION_MKFS, OPTION_MKFS_OPTIONS,
+				      OPTION_MOUNT_OPTIONS, OPTION_CONFIG };
+
+	o->configuration = line_value(line, OPTION_CONFIGURATION);
+	for (size_t i = 0; o->configuration && i < sizeof(others) / sizeof(*others); i++) {
+		if (!line_sets(line, others[i]) || line_is_default(line, others[i]))
+			continue;
+		if (!line_is_default(line, OPTION_CONFIGURATION))
+			return error_set(err, ERR_INPUT, "%s does not go with --configuration",
+					 option_row_coded(line->command, others[i])->name);
+		o->configuration = NULL;
+	}
+	if (o->configuration)
+		o->mkfs = o->mkfs_options = o->mount_options = o->config = NULL;
+	return 0;
+}
+
+/* smoke: as kvm-xfstests has it. */
+static void take_tests_of_line(struct fstests_options *o, const struct parsed_line *line)
+{
+	static char *const smoke[] = { (char *)(uintptr_t) "-g", (char *)(uintptr_t)SMOKE_GROUP };
+
+	if (!line->operand_count)
+		return;
+	o->tests = line->operands;
+	o->test_count = (size_t)line->operand_count;
+	if (line->operand_count == 1 && strcmp(line->operands[0], "smoke") == 0) {
+		o->tests = smoke;
+		o->test_count = sizeof(smoke) / sizeof(*smoke);
+		o->soak = SMOKE_SOAK;
+	}
+}
+
 static int read_numbers(struct fstests_options *o, const struct parsed_line *line,
 			struct error **err)
 {
@@ -244,6 +291,8 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 	    line_append(line, &o->append, err) < 0 || add_kmemleak(o, err) < 0 ||
 	    line_overlays(line, o->overlays, err) < 0)
 		return -1;
+	if (read_configuration(o, line, err) < 0)
+		return -1;
 	devices = list_values(line, OPTION_DEVICE, o->device_paths, DEVICES_MAX, err);
 	if (devices < 0)
 		return -1;
@@ -257,10 +306,7 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 		return -1;
 	o->device_path_count = (unsigned int)devices;
 	o->vng_word_count = (size_t)words;
-	if (line->operand_count) {
-		o->tests = line->operands;
-		o->test_count = (size_t)line->operand_count;
-	}
+	take_tests_of_line(o, line);
 	return read_repetitions(o, line, err);
 }
 
@@ -295,7 +341,8 @@ static int check_repetitions(const struct fstests_options *o, const char *order,
 
 /* CLUSTER: the tests run elsewhere. */
 int fstests_check_combination(const struct fstests_options *o, const struct shard *shard,
-			      bool cluster, struct error **err)
+			      const struct configurations *configurations, bool cluster,
+			      struct error **err)
 {
 	const char *order = check_words_orders(o->tests, o->test_count);
 
@@ -312,20 +359,31 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 			err, ERR_INPUT,
 			"--host-root has no release for --kernel distro: give a bzImage or "
 			"a kernel build directory");
+	if (configurations_devices(configurations) > o->device_count)
+		return error_set(err, ERR_INPUT, "--devices %u: --configuration %s needs %u",
+				 o->device_count, o->configuration,
+				 configurations_devices(configurations));
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
 	if (o->jobs > 1 && o->device_path_count)
 		return error_set(err, ERR_INPUT,
 				 "--device gives a disk to one guest: it does not go with --jobs");
-	if (order && (o->jobs > 1 || shard->parts || cluster))
+	for (size_t i = 0; o->configuration && i < o->test_count; i++)
+		if (strcasecmp(o->tests[i], "-s") == 0)
+			return error_set(err, ERR_INPUT,
+					 "check's %s does not go with --configuration, which "
+					 "chooses the sections",
+					 o->tests[i]);
+	if (order && (o->jobs > 1 || shard->parts || cluster || o->configuration))
 		return error_set(err, ERR_INPUT,
 				 "%s does not go with %s, which runs each test once, in an order "
 				 "of its own",
 				 order,
 				 cluster	? "--cluster"
 				 : shard->parts ? "--shard"
-						: "--jobs");
+				 : o->jobs > 1	? "--jobs"
+						: "--configuration");
 	if (check_repetitions(o, order, cluster || shard->parts, err) < 0)
 		return -1;
 	return check_words_test(o->tests, o->test_count, cluster ? NULL : o->fstests, err);
@@ -338,6 +396,7 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 	const char *order = check_words_orders(o->tests, o->test_count);
 	const char *option = shard->parts		? "--shard"
 			     : o->host_root		? "--host-root"
+			     : o->configuration		? "--configuration"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
 			     : o->install_missing	? "--install-missing"

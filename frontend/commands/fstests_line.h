@@ -40,6 +40,7 @@ enum {
 	OPTION_UNTIL_FAILURE,
 	OPTION_RETRY_FAILED,
 	OPTION_QUARANTINE,
+	OPTION_CONFIGURATION,
 };
 
 /* The options, closed by a row without a name. */
@@ -50,9 +51,11 @@ extern const struct option_row fstests_rows[];
 int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 		      struct error **err);
 
-/* Refuses options that do not go together. CLUSTER: the tests run elsewhere. */
+/* Refuses options that do not go together. CONFIGURATIONS: those of the option. CLUSTER: the tests
+ * run elsewhere. */
 int fstests_check_combination(const struct fstests_options *o, const struct shard *shard,
-			      bool cluster, struct error **err);
+			      const struct configurations *configurations, bool cluster,
+			      struct error **err);
 
 /* Refuses what needs this host's own files, which the machines of a Slurm cluster lack. */
 int fstests_check_cluster(const struct fstests_options *o, const struct shard *shard,

@@ -33,21 +33,16 @@ static int write_result(const struct fstests_job *j, const char *name, const cha
 	return 0;
 }
 
-/* Copies the user's fstests configuration, and the kernel's, in which tests look up options. */
+/* Writes fstests' configuration, and the kernel's, in which tests look up options. */
 static int copy_configs(const struct fstests_job *j, struct error **err)
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features =
 		kernel_features_read(j->rootfs.kernel);
 	const char *kernel = kernel_config(features);
-	_cleanup_free_ char *text = NULL;
 
 	if (kernel && write_result(j, RUN_RESULTS "/kernel.config", kernel, err) < 0)
 		return -1;
-	if (!j->options.config)
-		return 0;
-	text = file_read(j->options.config, FSTESTS_CONFIG_MOST, NULL, err);
-	return text ? write_result(j, RUN_RESULTS "/local.config", text, err)
-		    : error_wrap(err, "--config");
+	return j->run.config ? write_result(j, RUN_RESULTS "/local.config", j->run.config, err) : 0;
 }
 
 /* Writes what the guests read besides: files that check's arguments name, and what the programs of

@@ -62,6 +62,11 @@ bool option_row_is_for(const struct option_row *row, int verb)
 	return !row->verb || row->verb == verb || (row->also && row->also == verb);
 }
 
+bool option_row_is_short(const struct option_row *row)
+{
+	return row->name[0] == '-' && row->name[1] != '-';
+}
+
 void operands_count(const char *form, int *least, int *most)
 {
 	bool optional = form && *form == '[';

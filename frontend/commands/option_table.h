@@ -10,7 +10,8 @@
 
 struct parsed_line;
 
-/* An option ("--keep") or, without dashes, a verb ("prune"). */
+/* An option ("--keep", or "-k", which is another name of one) or, without dashes, a verb ("prune").
+ */
 struct option_row {
 	const char *name;
 	/* The kind of its value, "NAME" or "image|dir", where one of the words must be given; of a
@@ -93,6 +94,7 @@ const struct option_row *option_row_named(const struct command *command, const c
 const struct option_row *option_row_coded(const struct command *command, int code);
 
 bool option_row_is_verb(const struct option_row *row);
+bool option_row_is_short(const struct option_row *row);
 
 /* Whether the verb with code VERB takes the option. */
 bool option_row_is_for(const struct option_row *row, int verb);

@@ -15,6 +15,7 @@
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
 #include "frontend/vm/kernel.h"
+#include "frontend/vm/kernel_tree.h"
 #include "frontend/vm/kvm.h"
 #include "frontend/vm/vm.h"
 #include "frontend/vm/vm_terminal.h"
@@ -26,8 +27,8 @@ enum { OPTION_RWDIR = OPTION_VM_OWN, OPTION_DISK };
 static const struct option_row run_rows[] = {
 	{ "--kernel", "KERNEL", OPTION_KERNEL,
 	  "a bzImage, a kernel build directory, or the word distro: the kernel package of the "
-	  "rootfs's release, which is downloaded and verified",
-	  .required = true },
+	  "rootfs's release, which is downloaded and verified; inside a kernel tree, that tree if "
+	  "not given" },
 	{ "--keyring", "FILE", OPTION_KEYRING,
 	  "keys to verify signatures with (distro), if the rootfs comes from your own mirror" },
 	ROOTFS_ROWS,
@@ -62,6 +63,7 @@ static const struct option_row run_rows[] = {
 };
 
 struct run {
+	char *kernel_tree; /* that rootlet was started in, if --kernel is not given */
 	const char *kernel_path, *keyring, *name, *path, *boot;
 	bool quiet, json, force_9p;
 	enum root_transport transport;
@@ -93,6 +95,7 @@ static void run_clear(struct run *r)
 	for (size_t i = 0; i < r->config.share_count; i++)
 		free_share(&r->shares[i]);
 	free(r->append);
+	free(r->kernel_tree);
 }
 
 /* Returns PATH as an absolute path that keeps its symbolic links, relative to the shell's $PWD; the
@@ -210,6 +213,10 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	size_t rwdir = 0, disk = 0;
 
 	r->kernel_path = line_value(line, OPTION_KERNEL);
+	if (!r->kernel_path)
+		r->kernel_path = r->kernel_tree = kernel_tree_find();
+	if (!r->kernel_path)
+		return kernel_tree_missing(err);
 	r->keyring = line_value(line, OPTION_KEYRING);
 	r->name = line_value(line, OPTION_NAME);
 	r->path = line_value(line, OPTION_PATH);
@@ -385,6 +392,7 @@ static int run_guest(struct run *r)
 	r->progress = progress_new(r->quiet  ? PROGRESS_QUIET
 				   : r->json ? PROGRESS_JSON
 					     : PROGRESS_AUTO);
+	kernel_tree_note(r->progress, r->kernel_tree);
 	if (run_prepare(r, &err) < 0)
 		return report_failure(r, &result, false, err);
 	r->config.root = r->root.vm;

@@ -6,8 +6,10 @@
 
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/text.h"
+#include "frontend/cli/word_list.h"
 #include "frontend/fstests/check_session.h"
 #include "frontend/fstests/check_words.h"
+#include "frontend/fstests/configuration_plan.h"
 #include "frontend/fstests/display.h"
 #include "frontend/fstests/result_files.h"
 #include "frontend/fstests/run_excludes.h"
@@ -57,6 +59,8 @@ struct check_session {
 	bool draining;		  /* no further test starts: --until-failure */
 	size_t left;		  /* tests without a result when the only guest was last told */
 	int64_t next_tick;	  /* milliseconds of the monotonic clock */
+	char **unprepared;	  /* sections that could not be made or mounted */
+	size_t unprepared_count;
 	bool stopping;
 	struct error *err; /* why */
 };
@@ -179,21 +183,27 @@ static void fill_queue(struct check_session *s)
 		error_no_memory(&s->err);
 }
 
-/* The only guest gets everything in one check, unless tests run more than once. */
-static bool uses_queue(const struct check_session *s)
+/* Whether guests get their tests from a queue, not by one check that runs all of them. check runs
+ * one configuration at a time. */
+static bool needs_queue(const struct check_session *s)
 {
-	return s->count > 1 || fstests_repeats(s->run->options);
+	return s->count > 1 || s->run->configurations.count || fstests_repeats(s->run->options);
 }
 
 /* Takes the excluded tests from the plan, and records why. */
 static void exclude_tests(struct check_session *s)
 {
 	_cleanup_(results_clear) struct results excluded = { 0 };
+	struct fstests_run *run = s->run;
+	char section[CONFIGURATION_SIZE];
 
-	run_excludes_cut(s->run, &excluded, &s->err);
+	if (configurations_unplanned(&run->configurations, &run->plan, section) && !*run->refusal)
+		snprintf(run->refusal, sizeof(run->refusal),
+			 "no tests for %s: see " RUN_LIST " in the run's directory", section);
+	run_excludes_cut(run, &excluded, &s->err);
 	for (size_t i = 0; i < excluded.count; i++)
 		store_result(s, &excluded.list[i]);
-	s->run->settled = s->run->results.count;
+	run->settled = run->results.count;
 }
 
 /* Called once the plan was read, as far as it could be. */
@@ -204,7 +214,9 @@ static void use_plan(struct check_session *s)
 		exclude_tests(s);
 	if (s->run->shard.parts && shard_run_cut(s->run, &s->err) < 0)
 		return;
-	if (uses_queue(s) && (s->run->plan.count || s->run->shard.parts || s->run->excludes.count))
+	if (s->run->configurations.count ||
+	    (needs_queue(s) &&
+	     (s->run->plan.count || s->run->shard.parts || s->run->excludes.count)))
 		fill_queue(s);
 }
 
@@ -232,7 +244,7 @@ static void read_plan(struct check_session *s, int status)
 			  why ? why->message : "see " RUN_LIST " in the run's directory");
 		return;
 	}
-	if (uses_queue(s) && (why || status))
+	if (needs_queue(s) && (why || status))
 		test_plan_clear(&s->run->plan);
 	use_plan(s);
 	if ((s->queue || s->run->excludes.count) && !s->run->shard.parts)
@@ -310,6 +322,29 @@ static enum test_queue_answer take_supplied(struct run_guest *m, struct queued_t
 	return QUEUE_WAIT;
 }
 
+static bool is_unprepared(const struct check_session *s, const char *section)
+{
+	for (size_t i = 0; i < s->unprepared_count; i++)
+		if (strcmp(s->unprepared[i], section) == 0)
+			return true;
+	return false;
+}
+
+/* The same without the tests of sections that no guest can prepare. */
+static enum test_queue_answer take_runnable(struct run_guest *m, struct queued_test *tests,
+					    size_t *count)
+{
+	struct check_session *s = m->session;
+	enum test_queue_answer answer;
+
+	while ((answer = take_supplied(m, tests, count)) == QUEUE_GIVEN &&
+	       is_unprepared(s, tests[0].section))
+		for (size_t i = 0; i < *count; i++)
+			test_queue_ended(s->queue, m->guest.number - 1, tests[i].section,
+					 tests[i].name);
+	return answer;
+}
+
 /* Takes the guest's next tests from the queue into AHEAD. */
 static enum test_queue_answer take_ahead(struct run_guest *m)
 {
@@ -319,7 +354,7 @@ static enum test_queue_answer take_ahead(struct run_guest *m)
 
 	if (m->ahead.count)
 		return QUEUE_GIVEN;
-	answer = take_supplied(m, tests, &count);
+	answer = take_runnable(m, tests, &count);
 	if (answer != QUEUE_GIVEN)
 		return answer;
 	snprintf(m->ahead_section, sizeof(m->ahead_section), "%s", tests[0].section);
@@ -473,6 +508,9 @@ static void check_session_asked(struct test_guest *g, const struct guest_questio
 	} else if (m->state != GUEST_BOOTING) {
 		if (!test_guest_finished(g, question->status))
 			return;
+		if (s->run->configurations.count && g->ended == g->ended_before &&
+		    words_add(&s->unprepared, &s->unprepared_count, m->section) < 0)
+			error_no_memory(&g->err);
 		if (s->queue)
 			forget_given(m);
 	}
@@ -698,7 +736,7 @@ static int open_guests(struct check_session *s, struct error **err)
 		m->session = s;
 		m->guest = (struct test_guest){
 			.run = s->run,
-			.number = uses_queue(s) || s->run->supply ? i + 1 : 0,
+			.number = needs_queue(s) || s->run->supply ? i + 1 : 0,
 			.output_fd = -1,
 			.console_fd = -1,
 			.results_fd = -1,
@@ -724,6 +762,7 @@ static void close_guests(struct check_session *s)
 		batch_clear(&s->guests[i].given);
 	}
 	free(s->guests);
+	words_free(s->unprepared);
 	test_queue_free(&s->queue);
 }
 

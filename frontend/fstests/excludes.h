@@ -24,6 +24,7 @@ struct exclude {
 	char *values[EXCLUDE_KEYS]; /* as written; NULL if not given */
 	char *reason;
 	char *origin;  /* "FILE:LINE" */
+	bool built_in; /* of the catalogue: nobody has to look at it */
 	bool patterns; /* some of the tests are patterns */
 	bool held;     /* its conditions held somewhere in the run; the caller's */
 	bool used;     /* it has left out a test */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/fstests/configuration_plan.h"
 #include "lib/cleanup.h"
 
 bool fstests_repeats(const struct fstests_options *options)
@@ -26,11 +27,19 @@ static bool fstests_lacks_test(const char *tree, const char *name)
 
 bool fstests_run_knows_plan(const struct fstests_run *run, struct test_plan *plan)
 {
+	_cleanup_(test_plan_clear) struct test_plan names = { 0 };
 	bool known = !run->options->config && /* whose sections only check knows */
-		     test_plan_of_words(run->words, run->word_count, plan);
+		     test_plan_of_words(run->words, run->word_count, &names);
 
-	for (size_t i = 0; known && run->tree && i < plan->count; i++)
-		known = !fstests_lacks_test(run->tree, plan->list[i].name);
+	*plan = (struct test_plan){ 0 };
+	for (size_t i = 0; known && run->tree && i < names.count; i++)
+		known = !fstests_lacks_test(run->tree, names.list[i].name);
+	if (known && !run->configurations.count) {
+		*plan = names;
+		names = (struct test_plan){ 0 };
+	} else if (known) {
+		known = configurations_plan(&run->configurations, &names, plan);
+	}
 	if (!known)
 		test_plan_clear(plan);
 	return known;
@@ -61,6 +70,8 @@ enum fstests_exit fstests_run_conclude(const struct fstests_run *run)
 void fstests_run_clear(struct fstests_run *run)
 {
 	test_plan_clear(&run->plan);
+	configurations_clear(&run->configurations);
+	free(run->config);
 	results_clear(&run->results);
 	durations_free(&run->durations);
 	durations_free(&run->given);

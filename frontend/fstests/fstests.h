@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "frontend/cli/progress.h"
+#include "frontend/fstests/configuration.h"
 #include "frontend/fstests/durations.h"
 #include "frontend/fstests/excludes.h"
 #include "frontend/fstests/kernel_traces.h"
@@ -41,6 +42,8 @@
 struct fstests_options {
 	const char *kernel, *keyring, *fstests, *name, *path;
 	const char *fstype, *mkfs, *mkfs_options, *mount_options, *config, *boot;
+	const char *configuration; /* "ext4/4k,xfs/4k"; NULL: none */
+	const char *soak;	   /* SOAK_DURATION of fstests, or NULL */
 	unsigned int device_count;
 	uint64_t device_size; /* bytes */
 	bool device_memory;
@@ -93,6 +96,8 @@ struct fstests_run {
 	const char *tree;    /* the built fstests tree on the host */
 	char *const *words;  /* check's arguments, as the guest gets them */
 	size_t word_count;
+	struct configurations configurations; /* of --configuration; may be empty */
+	char *config; /* text of fstests' configuration, --config's or theirs; NULL: none */
 	struct test_plan plan; /* empty until known; with --shard, this part's tests */
 	struct shard shard;
 	struct run_excludes excludes;

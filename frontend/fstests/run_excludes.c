@@ -34,6 +34,20 @@ int run_excludes_read(struct run_excludes *e, const char *const *paths, struct e
 	return own ? excludes_read_directory(&e->all, folder, err) : 0;
 }
 
+int run_excludes_add(struct run_excludes *e, const struct test_configuration *c, struct error **err)
+{
+	char title[CONFIGURATION_SIZE];
+	size_t before = e->all.count;
+
+	configuration_title(c, title);
+	for (char *const *line = c->excludes; line && *line; line++)
+		if (excludes_parse(&e->all, c->path, *line, title, err) < 0)
+			return -1;
+	for (size_t i = before; i < e->all.count; i++)
+		e->all.list[i].built_in = true;
+	return 0;
+}
+
 void run_excludes_settle(struct run_excludes *e, const char *kernel, const char *fstypes,
 			 time_t when)
 {
@@ -76,6 +90,7 @@ struct cut {
 	struct exclude_place place;
 	char *config;		/* the text of --config */
 	char *section, *fstype; /* the current one's name and type */
+	char title[CONFIGURATION_SIZE];
 	struct utsname host;
 };
 
@@ -113,6 +128,18 @@ static void cut_begin(struct cut *c, struct fstests_run *run)
 	}
 }
 
+/* The configuration whose section that is, or NULL. */
+static const char *cut_title(struct cut *c, const char *section)
+{
+	const struct configurations *all = &c->run->configurations;
+	char name[CONFIGURATION_SIZE];
+
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(configuration_section(&all->list[i], name), section) == 0)
+			return configuration_title(&all->list[i], c->title);
+	return NULL;
+}
+
 /* Sets the place to a section, and marks the entries that hold there. */
 static int cut_enter(struct cut *c, const char *section, struct error **err)
 {
@@ -129,6 +156,7 @@ static int cut_enter(struct cut *c, const char *section, struct error **err)
 	if (!c->section || !c->fstype)
 		return error_no_memory(err);
 	c->place.section = *section ? c->section : NULL;
+	c->place.configuration = cut_title(c, section);
 	c->place.fstype = *c->fstype ? c->fstype : NULL;
 	for (size_t i = 0; i < all->count; i++)
 		all->list[i].held =
@@ -210,6 +238,8 @@ static const char *unknown_test(const struct fstests_run *run, const struct excl
 
 static bool is_odd(const struct fstests_run *run, const struct exclude *x, enum odd_kind kind)
 {
+	if (x->built_in)
+		return false;
 	switch (kind) {
 	case ODD_EXPIRED:
 		return exclude_expired(x, run->excludes.today);

@@ -12,6 +12,10 @@
 /* Reads the files PATHS, NULL-terminated, and those in ~/.config/rootlet/excludes. */
 int run_excludes_read(struct run_excludes *e, const char *const *paths, struct error **err);
 
+/* Adds what a configuration excludes there. Nobody is told if such an entry matches nothing. */
+int run_excludes_add(struct run_excludes *e, const struct test_configuration *c,
+		     struct error **err);
+
 /* Sets what the conditions are about. The strings stay the caller's. Days change at midnight UTC.
  */
 void run_excludes_settle(struct run_excludes *e, const char *kernel, const char *fstypes,

@@ -8,7 +8,6 @@
 #include "frontend/cli/tree.h"
 #include "lib/hash.h"
 
-#define CONFIG_MOST 65536
 #define TEST_MOST (1u << 20)
 
 /* With its length, so that "ab" "c" and "a" "bc" differ. */
@@ -145,15 +144,12 @@ static json_t *identity_of_fstests(const char *path, struct error **err)
 /* --- the configuration ---------------------------------------------------------------------- */
 
 /* Processors and memory are not part of it: nodes may differ. */
-static json_t *identity_of_configuration(const struct fstests_options *o, const char *types,
-					 struct error **err)
+static json_t *identity_of_configuration(const struct fstests_run *run, const char *types)
 {
-	_cleanup_free_ char *config = NULL;
+	const struct fstests_options *o = run->options;
 	struct sha256_ctx hash;
 	char devices[64];
 
-	if (o->config && !(config = file_read(o->config, CONFIG_MOST, NULL, err)))
-		return NULL;
 	snprintf(devices, sizeof(devices), "%u %llu", o->device_count,
 		 (unsigned long long)o->device_size);
 	sha256_init(&hash);
@@ -164,7 +160,7 @@ static json_t *identity_of_configuration(const struct fstests_options *o, const 
 	identity_add(&hash, o->io_scheduler);
 	identity_add(&hash, o->append);
 	identity_add(&hash, devices);
-	identity_add(&hash, config);
+	identity_add(&hash, run->config);
 	/* Options of check, without values: files may be elsewhere, and the plan has the tests. */
 	for (size_t i = 0; i < o->test_count; i++)
 		if (o->tests[i][0] == '-')
@@ -190,8 +186,7 @@ json_t *run_identity(const struct fstests_run *run, const struct manifest *manif
 {
 	json_t *kernel = identity_of_file(run->vm.kernel->image, err);
 	json_t *fstests = kernel ? identity_of_fstests(run->tree, err) : NULL;
-	json_t *configuration =
-		fstests ? identity_of_configuration(run->options, types, err) : NULL;
+	json_t *configuration = fstests ? identity_of_configuration(run, types) : NULL;
 	json_t *object;
 
 	if (!configuration) {

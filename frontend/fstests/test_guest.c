@@ -92,10 +92,10 @@ static void test_ended(const struct test_result *result, void *context)
 	keep_result(g, &whole);
 }
 
-static void keep_refusal(struct test_guest *g)
+static void keep_refusal(struct test_guest *g, const char *reason)
 {
 	if (!*g->run->refusal)
-		snprintf(g->run->refusal, sizeof(g->run->refusal), "%s", g->complaint);
+		snprintf(g->run->refusal, sizeof(g->run->refusal), "%s", reason);
 }
 
 /* Ignores complaints about tests that only a pattern matched: a test directory also contains other
@@ -113,7 +113,7 @@ static void check_complained(const char *line, const char *unknown, void *contex
 		snprintf(g->complaint, sizeof(g->complaint), "%s", line);
 	text_clean(g->complaint);
 	if (unknown)
-		keep_refusal(g);
+		keep_refusal(g, g->complaint);
 	display_complaint(g->run, line);
 }
 
@@ -258,7 +258,10 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 	add_variable(w, "ROOTLET_SCHEDULER", o->io_scheduler ? o->io_scheduler : "");
 	add_variable(w, "ROOTLET_MKFS", o->mkfs ? o->mkfs : "");
 	add_variable(w, "ROOTLET_SOURCE", run->source);
-	add_variable(w, "ROOTLET_CONFIG", o->config ? "1" : "");
+	add_variable(w, "ROOTLET_CONFIG",
+		     run->configurations.count ? "catalogue"
+		     : o->config	       ? "user"
+					       : "");
 	add_variable(w, "ROOTLET_TOKEN", g->orders.token);
 	add_variable(w, "ROOTLET_MORE", g->number ? "1" : "");
 	add_variable(w, "ROOTLET_KMEMLEAK", o->kmemleak ? "1" : "");
@@ -266,6 +269,7 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
 	add_variable(w, "MOUNT_OPTIONS", o->mount_options);
 	add_variable(w, "TEST_FS_MOUNT_OPTS", o->mount_options);
+	add_variable(w, "SOAK_DURATION", o->soak);
 }
 
 /* Builds: env VARIABLE=… bash -c SCRIPT rootlet-fstests. The caller frees the vector but not its
@@ -296,7 +300,8 @@ static int start_check_parser(struct test_guest *g, struct error **err)
 
 	check_output_free(&g->output);
 	g->output = check_output_new(&events);
-	*g->test = *g->complaint = '\0';
+	*g->test = *g->complaint = *g->last = '\0';
+	g->last_length = 0;
 	g->ended_before = g->ended;
 	return g->output ? 0 : error_no_memory(err);
 }
@@ -399,6 +404,16 @@ static char *find_reason(struct test_guest *g)
 	return *line ? text_clean(line) : nothing;
 }
 
+/* check could not prepare a section: says why, unless check did. */
+static void keep_section_refusal(struct test_guest *g)
+{
+	const char *reason = find_reason(g);
+
+	if (!*g->complaint)
+		display_complaint(g->run, reason);
+	keep_refusal(g, reason);
+}
+
 void test_guest_flush(struct test_guest *g)
 {
 	check_output_end(g->output);
@@ -406,17 +421,22 @@ void test_guest_flush(struct test_guest *g)
 
 bool test_guest_finished(struct test_guest *g, int status)
 {
+	bool nothing;
+
 	check_output_end(g->output);
 	if (g->err)
 		return false;
 	/* check also returns 0 if there was nothing to run. */
-	if (g->ended == g->ended_before && (status > 0 || g->run->plan.count > 0 || *g->test))
+	nothing = g->ended == g->ended_before && (status > 0 || g->run->plan.count > 0 || *g->test);
+	if (nothing && !*g->test && g->run->configurations.count)
+		keep_section_refusal(g); /* the next one may do better */
+	else if (nothing)
 		error_set(&g->err, ERR_INPUT, "cannot run the tests: %s", find_reason(g));
 	else if (*g->test)
 		g->unfinished = true;
 	/* check also exits with 1 if tests failed; its complaint tells the two apart. */
 	else if (status > 0 && *g->complaint)
-		keep_refusal(g);
+		keep_refusal(g, g->complaint);
 	return !g->err && !g->unfinished;
 }
 

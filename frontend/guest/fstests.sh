@@ -9,7 +9,8 @@
 #   ROOTLET_MKFS        a command to run instead of mkfs.FSTYPE, with MKFS_OPTIONS and the device
 #   ROOTLET_SOURCE      where the fstests tree is: "disk FSTYPE" (serial number rootlet-fstests) or
 #                       `folder PATH`
-#   ROOTLET_CONFIG      set if the results directory contains the user's local.config
+#   ROOTLET_CONFIG      set if the results directory contains a local.config: "user" if it is the user's,
+#                       "catalogue" if each of its sections is complete, and check gets one at a time
 #   ROOTLET_TOKEN       begins each question
 #   ROOTLET_MORE        set if check should ask for more tests before it ends
 #   ROOTLET_KMEMLEAK    set if check should look for leaked memory after each test
@@ -109,10 +110,11 @@ set_scheduler() {
 		fail "the kernel has no I/O scheduler $ROOTLET_SCHEDULER: $(cat "$queue")"
 }
 
-# Prints what check starts with: the filesystem, its mkfs options and the device, one per line. They come
-# from the first section of the configuration, as fstests reads it, or else from rootlet's options.
+# Prints what check starts with: the filesystem, its mkfs options, the device, and the scratch device if
+# check does not format it; one per line. They come from the first section of the configuration, as fstests
+# reads it, or else from rootlet's options.
 first_section() {
-	local read=''
+	local read='' scratch=''
 	[[ -z $ROOTLET_CONFIG || ! -e common/config ]] || read=$(
 		[[ ! -e common/exit ]] || . common/exit
 		export here=$PWD # common/config needs it
@@ -120,8 +122,11 @@ first_section() {
 		# An overlay lies on another filesystem.
 		if [[ $FSTYP == overlay ]]; then
 			FSTYP=${OVL_BASE_FSTYP:-$ROOTLET_FSTYPE} TEST_DEV=$OVL_BASE_TEST_DEV
+			scratch=$OVL_BASE_SCRATCH_DEV
+		elif [[ $FSTYP == xfs && $USE_EXTERNAL == yes ]]; then
+			MKFS_OPTIONS+="${TEST_LOGDEV:+ -l logdev=$TEST_LOGDEV}${TEST_RTDEV:+ -r rtdev=$TEST_RTDEV}"
 		fi
-		printf '%s\n' "$FSTYP" "$MKFS_OPTIONS" "$TEST_DEV"
+		printf '%s\n' "$FSTYP" "$MKFS_OPTIONS" "$TEST_DEV" "$scratch"
 	)
 	# If the configuration is invalid, check itself will say why.
 	printf '%s\n' "${read:-$ROOTLET_FSTYPE
@@ -129,28 +134,102 @@ $MKFS_OPTIONS
 $TEST_DEV}"
 }
 
+# Anything but a disk under test is a disk of the guest's root, or no disk at all; it is left alone.
+make_filesystem() { # TYPE DEVICE [OPTION…]
+	local type=$1 device=$2 output
+	shift 2
+	[[ " ${devices[*]} " == *" $device "* ]] || return 0
+	modprobe -q "$type" 2>/dev/null
+	if [[ -n $ROOTLET_MKFS && $type == "$ROOTLET_FSTYPE" ]]; then
+		output=$($ROOTLET_MKFS "$@" "$device" 2>&1)
+	else
+		case $type in
+		ext2 | ext3 | ext4) set -- "mkfs.$type" -q -F "$@" ;;
+		xfs | btrfs | f2fs | bcachefs) set -- "mkfs.$type" -f "$@" ;;
+		overlay | tmpfs | nfs | 9p | virtiofs) return 0 ;;
+		*) set -- "mkfs.$type" "$@" ;;
+		esac
+		output=$("$@" "$device" 2>&1)
+	fi || fail "cannot make a filesystem of type $type on $device: $output"
+}
+
 # check mounts TEST_DEV before it reads any section but the first, and recreates its filesystem for a
 # later section of another type.
 make_test_device() {
-	local first type device words output
+	local first words
 	mapfile -t first < <(first_section)
-	type=${first[0]} device=${first[2]}
 	read -ra words <<<"${first[1]}"
-	# Anything else is a disk of the guest's root, or no disk at all; check does not mount it either.
-	[[ " ${devices[*]} " == *" $device "* ]] || return 0
-	modprobe -q "$type" 2>/dev/null
-	umount "$TEST_DIR" 2>/dev/null
-	if [[ -n $ROOTLET_MKFS && $type == "$ROOTLET_FSTYPE" ]]; then
-		output=$($ROOTLET_MKFS "${words[@]}" "$device" 2>&1)
-	else
-		case $type in
-		ext2 | ext3 | ext4) set -- "mkfs.$type" -q -F ;;
-		xfs | btrfs | f2fs | bcachefs) set -- "mkfs.$type" -f ;;
-		overlay | tmpfs | nfs | 9p | virtiofs) return 0 ;;
-		*) set -- "mkfs.$type" ;;
-		esac
-		output=$("$@" "${words[@]}" "$device" 2>&1)
-	fi || fail "cannot make a filesystem of type $type on $device: $output"
+	umount "$TEST_DIR" "$SCRATCH_MNT" 2>/dev/null
+	make_filesystem "${first[0]}" "${first[2]}" "${words[@]}"
+	[[ -z ${first[3]} ]] || make_filesystem "${first[0]}" "${first[3]}" "${words[@]}"
+}
+
+export_nfs() { # PATH[,OPTION]
+	exportfs -o "rw,no_root_squash,insecure,no_subtree_check${1#"${1%%,*}"}" "127.0.0.1:${1%%,*}"
+}
+
+# Exports the test disk and the first scratch disk by NFS, to this guest itself.
+serve_nfs() { # TYPE
+	local name device
+	modprobe -q nfsd
+	modprobe -q nfs
+	ip link set lo up
+	mkdir -p /srv/rootlet
+	# Version 4 needs a root that can be exported, which an overlay cannot.
+	mount -t tmpfs -o mode=0755 root /srv/rootlet && export_nfs /srv/rootlet,fsid=0 || fail "cannot export a root"
+	for name in test scratch; do
+		[[ $name == test ]] && device=$TEST_DEV || device=$ROOTLET_SCRATCH1
+		make_filesystem "$1" "$device"
+		mkdir -p "/srv/rootlet/$name"
+		mount -t "$1" "$device" "/srv/rootlet/$name" || fail "cannot mount $device to export it"
+		export_nfs "/srv/rootlet/$name" || fail "cannot export $device"
+	done
+	mkdir -p /run/rpcbind
+	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+	# The time in which only clients of an earlier server may open files; there was none.
+	echo 10 >/proc/fs/nfsd/nfsv4gracetime
+	rpcinfo -p 127.0.0.1 >/dev/null 2>&1 || rpcbind -w || fail "cannot start rpcbind"
+	rpc.nfsd 8 || fail "cannot start the NFS server"
+	rpcinfo -t 127.0.0.1 mountd >/dev/null 2>&1 || rpc.mountd || fail "cannot start rpc.mountd"
+}
+
+stop_nfs() {
+	mountpoint -q /srv/rootlet/test 2>/dev/null || return 0
+	umount /mnt/test /mnt/scratch 2>/dev/null
+	rpc.nfsd 0
+	exportfs -ua
+	umount /srv/rootlet/test /srv/rootlet/scratch /srv/rootlet || fail "cannot unmount what was exported"
+}
+
+# Prints a variable of the section that check gets.
+section_value() {
+	sed -n "s/^$1=\"\?\([^\"]*\)\"\?\$/\1/p" "$HOST_OPTIONS"
+}
+
+# Makes a section of the catalogue check's whole configuration, and prepares the disks for it. If that
+# fails, it prints why; the next section may do better.
+begin_section() { # SECTION
+	local tool served absent=''
+	sed -n "/^\[$1\]\$/,/^\$/p" "$results/local.config" >"$HOST_OPTIONS"
+	for tool in $(section_value ROOTLET_TOOLS); do
+		type -P "$tool" >/dev/null || absent+=" $tool"
+	done
+	(
+		[[ -z $absent ]] || fail "section $1: the guest lacks$absent"
+		stop_nfs
+		served=$(section_value ROOTLET_SERVED)
+		[[ -z $served ]] || (serve_nfs "$served") >/run/rootlet/nfs.log 2>&1 ||
+			fail "section $1: $(tail -n 1 /run/rootlet/nfs.log | sed 's/^rootlet: //')"
+		make_test_device
+	)
+}
+
+# Lists the tests of each section, also if one of them cannot be prepared.
+list_sections() {
+	local section
+	for section in $(sed -n 's/^\[\(.*\)\]$/\1/p' "$results/local.config"); do
+		begin_section "$section" && ROOTLET_TOKEN='' ./check -n -s "$section" "$@"
+	done
 }
 
 write_config() {
@@ -167,12 +246,16 @@ write_config() {
 	else
 		export SCRATCH_DEV_POOL=$*
 	fi
+	# For sections of the catalogue that do not use them as a pool.
+	export ROOTLET_SCRATCH1=$1 ROOTLET_SCRATCH2=$2 ROOTLET_SCRATCH3=$3 ROOTLET_SCRATCH4=$4 ROOTLET_SCRATCH5=$5
 	[[ -n $LOGWRITES_DEV ]] || unset LOGWRITES_DEV
 	[[ -n $SCRATCH_DEV ]] || unset SCRATCH_DEV
 	[[ -n $SCRATCH_DEV_POOL ]] || unset SCRATCH_DEV_POOL
 	[[ ! -f $results/kernel.config ]] || export KCONFIG_PATH=$results/kernel.config
 	if [[ -n $ROOTLET_CONFIG ]]; then
 		export HOST_OPTIONS=$results/local.config RECREATE_TEST_DEV=true
+		[[ $ROOTLET_CONFIG != catalogue ]] ||
+			HOST_OPTIONS=/run/rootlet/local.config RECREATE_TEST_DEV=false
 	else
 		# Ignore a local.config in the user's tree, which is for another machine.
 		rm -f "$fstests/local.config"
@@ -215,6 +298,14 @@ let_check_ask() {
 	export ROOTLET_TOKEN orders
 }
 
+# Prints the section that an order names.
+section_of() {
+	while (($#)) && [[ $1 != -s ]]; do
+		shift
+	done
+	echo "$2"
+}
+
 # Runs a command in a session keyring of its own, as a login does. Without one, each keyctl(1) creates a
 # session keyring that is destroyed when it exits, and encryption tests lose their keys. keyctl prints the
 # keyring's id.
@@ -251,7 +342,7 @@ mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 	mount -t tmpfs mnt /mnt && mkdir /mnt/test /mnt/scratch
 } || fail "cannot create the mount points"
 write_config "${devices[@]}"
-make_test_device
+[[ $ROOTLET_CONFIG == catalogue ]] || make_test_device
 use_kmemleak
 mkfifo "$orders" || fail "cannot create $orders"
 # Neither check nor a test inherits the pipe from the host.
@@ -260,20 +351,30 @@ while IFS= read -r order; do
 done <&7 &
 relay=$!
 exec 7<&-
-will_ask=''
+will_ask='' changed=''
 [[ -z $ROOTLET_MORE ]] || ! let_check_ask || will_ask="more"
 status=0
 while order=() && ask "ready $status $will_ask"; do
 	case ${order[0]} in
 	list)
-		ROOTLET_TOKEN='' ./check -n "${order[@]:1}" >"$results/rootlet.list" 2>&1
-		status=$?
-		# check -n goes through all sections and leaves the last one's filesystem.
-		[[ -z $ROOTLET_CONFIG ]] || make_test_device
+		if [[ $ROOTLET_CONFIG == catalogue ]]; then
+			list_sections "${order[@]:1}" >"$results/rootlet.list" 2>&1
+			status=0
+		else
+			ROOTLET_TOKEN='' ./check -n "${order[@]:1}" >"$results/rootlet.list" 2>&1
+			status=$?
+			changed=1 # check -n goes through all sections and leaves the last one's filesystem
+		fi
 		;;
 	run)
+		if [[ $ROOTLET_CONFIG == catalogue ]] && ! begin_section "$(section_of "${order[@]:1}")"; then
+			status=1
+			continue
+		fi
+		[[ $ROOTLET_CONFIG != user || -z $changed ]] || make_test_device
 		in_session ./check "${order[@]:1}"
 		status=$?
+		changed=1
 		sync
 		;;
 	*) break ;;

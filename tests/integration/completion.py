@@ -25,6 +25,8 @@ ROWS = [
     ("rootlet create --profile ", ["fstests", "minimal", "mine"], ["jammy"]),
     ("rootlet check --name ", ["first-one", "second-one"], [".hidden", "a-file"]),
     ("rootlet delete --yes --name se", ["second-one"], ["first-one"]),
+    ("rootlet fstests -c ext4/b", ["ext4/bigalloc"], ["ext4/4k", "xfs/4k"]),
+    ("rootlet configurations show own", ["own/mine"], ["ext4/4k"]),
     ("rootlet profiles ", ["list", "show", "check"], ["--json"]),
     ("rootlet profiles show m", ["minimal", "mine"], ["fstests"]),
     ("rootlet run --kernel ", ["distro", "some-file"], ["--name"]),
@@ -67,6 +69,7 @@ for name in ("a-run", ".hidden-run"):
 home.write("work/some-file", "")
 home.make_folder(f"{work}/some-folder")
 home.write("config/rootlet/profiles/mine.conf", "[packages]\na = bash\n")
+home.write("config/rootlet/configurations/own.conf", "[mine]\ntype = ext4\n")
 home.make_folder(f"{home.folder}/bin")
 os.symlink(ROOTLET, f"{home.folder}/bin/rootlet")
 PATH = f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"

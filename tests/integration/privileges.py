@@ -240,7 +240,8 @@ def wanted_files():
              "libexec/rootlet/rootlet-userns",
              "share/bash-completion/completions/rootlet", "share/zsh/site-functions/_rootlet",
              "share/fish/vendor_completions.d/rootlet.fish"]
-    files += [f"share/rootlet/profiles/{name}" for name in os.listdir(f"{SOURCE}/frontend/profiles")]
+    files += [f"share/rootlet/{kind}/{name}" for kind in ("profiles", "configurations")
+              for name in os.listdir(f"{SOURCE}/frontend/{kind}")]
     files += [f"share/rootlet/schemas/{name}" for name in os.listdir(f"{SOURCE}/frontend/schemas")
               if name.endswith(".json") and name != "definitions.json"]
     for name in os.listdir(f"{SOURCE}/docs/man"):

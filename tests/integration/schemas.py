@@ -33,6 +33,7 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("publish", {"event": "result", "exit_status": 0, "path": None}),
                     ("run", {"event": "result", "exit_status": 0}), ("doctor", {"ok": 1}), ("config", {}),
                     ("events", {"event": "progress", "stage": "x", "more": 1}), ("profiles-show", {}),
+                    ("configurations-list", [{}]), ("configurations-show", {}), ("kconfig", {}),
                     ("profiles-list", [{}]), ("fstests", {"run": "x", "status": "good"}),
                     ("runs-list", [{}]), ("runs-show", {}), ("runs-compare", {}), ("runs-prune", {}),
                     ("runs-durations", {}), ("runs-merge", {}), ("runs-report", {}), ("runs-archive", {}),
@@ -59,6 +60,7 @@ home.write("damaged.log", "".join(RECORD))
 home.write("right.policy", "[allow x]\nusers = root\n")
 home.write("wrong.policy", "[allow x]\nuser = root\n")
 home.write("config/rootlet/profiles/wrong.conf", "[packages]\nbash\n")
+home.write("config/rootlet/configurations/wrong.conf", "[one]\nmkfs\n")
 home.write("config/rootlet/profiles/odd.conf", "[profile]\ndescription = \u00e4\n[packages]\na = bash\n")
 DOCUMENTS = [
     # what, words, exit status, schema, expected members
@@ -103,6 +105,14 @@ DOCUMENTS = [
     ("runs archive of an unknown run", ["runs", "archive", "nosuch"], 1, "runs-archive", {"exit_status": 1}),
     ("runs flaky without any run", ["runs", "flaky"], 0, "runs-flaky", {"runs": 0, "tests": []}),
     ("runs merge of an unknown run", ["runs", "merge", "nosuch"], 1, "runs-merge", {"exit_status": 1}),
+    ("configurations", ["configurations"], 0, "configurations-list", {}),
+    ("configurations show", ["configurations", "show", "ext4/1k"], 0, "configurations-show",
+     {"name": "ext4/1k", "section": "ext4_1k", "fstype": "ext4", "mkfs": "-b 1024", "own": False}),
+    ("configurations show of an unknown one", ["configurations", "show", "ext4/1m"], 2, "configurations-show",
+     {"exit_status": 2}),
+    ("kconfig", ["kconfig", "-c", "ext4/1k"], 0, "kconfig", {"exit_status": 0}),
+    ("kconfig --check of a missing kernel", ["kconfig", "--check", "nosuch"], 2, "kconfig",
+     {"exit_status": 2}),
     ("profiles", ["profiles"], 0, "profiles-list", {}),
     ("profiles show", ["profiles", "show", "fstests-build"], 0, "profiles-show",
      {"extends": "fstests", "name": "fstests-build"}),

@@ -859,9 +859,111 @@ def quarantined():
         shutil.rmtree(last.get("results", f"{at}/none"))
 
 
+# --- configurations ------------------------------------------------------------------------------------
+
+MINE = """[filesystem]
+type = ext4
+kernel = EXT4_FS
+[one]
+mkfs = -b 1024
+exclude = generic/002: of no use here
+[two]
+mkfs = -b 2048
+[three]
+kernel = NO_SUCH
+[four]
+packages = no-such
+"""
+# Every test passes, except in a section that cannot be prepared.
+SECTIONS = r"""
+while [[ ${order[0]} == run ]]; do
+	echo "${order[*]}" >>"$results/orders"
+	if [[ ${order[2]} == mine_%s ]]; then
+		echo "rootlet: section ${order[2]}: the guest lacks x"
+		failed=1
+	else
+		echo "SECTION       -- ${order[2]}"
+		for test in "${order[@]:3}"; do running "$test"; echo ' 1s'; done
+		failed=0
+	fi
+	echo "$token ready $failed"
+	IFS=$'\037' read -ra order
+done
+status exit 0
+"""
+
+
+def configured():
+    """Each configuration is a section, and check gets one at a time."""
+    home.write("config/rootlet/configurations/mine.conf", MINE)
+    both = ["-c", "mine/one,mine/two"]
+    run = Run(SECTIONS % "none", *both, tests=["generic/001", "generic/002"])
+    found = {(event["section"], event["name"]): (event["status"], event.get("reason", ""))
+             for event in run.events if event["event"] == "test"}
+    run.says(run.outcome.status == 0 and found == {
+        ("mine_one", "generic/001"): ("pass", ""), ("mine_two", "generic/001"): ("pass", ""),
+        ("mine_two", "generic/002"): ("pass", ""),
+        ("mine_one", "generic/002"): ("excluded", "of no use here")},
+             "tests run in each configuration, but not those that it excludes", found)
+    orders = run.read("results/orders").splitlines()
+    form = re.compile(r"run -s mine_(one|two)( generic/00[12])+")
+    run.says(orders and all(form.fullmatch(order) for order in orders),
+             "check gets one configuration at a time", *orders)
+    run.says("'ROOTLET_CONFIG=catalogue'" in run.read("results/command.1") and
+             run.read("results/local.config").startswith(
+                 "[mine_one]\nFSTYP=ext4\nMKFS_OPTIONS=\"-b 1024\"\n"),
+             "the guest gets the sections", run.read("results/local.config"))
+    run = Run(SECTIONS % "two", *both, tests=["generic/001", "generic/002"])
+    found = [(event["section"], event["name"], event["status"]) for event in run.events
+             if event["event"] == "test"]
+    run.says(run.outcome.status == 5 and "section mine_two: the guest lacks x" in run.outcome.err and
+             ("mine_one", "generic/001", "pass") in found and
+             ("mine_two", "generic/001", "unreached") in found,
+             "a configuration that cannot be prepared does not keep others from running", found)
+    run = Run(SECTIONS % "none", *both[:1], "mine/one", tests=["generic/002"])
+    run.says(run.outcome.status == 0 and not run.read("results/orders") and
+             [event["status"] for event in run.events if event["event"] == "test"] == ["excluded"],
+             "nothing runs if a configuration excludes all tests", run.read("results/orders"))
+    for what, chosen, says, status in (
+            ("the kernel lacks an option", "mine/three",
+             "cannot run mine/three needs CONFIG_NO_SUCH; leave it out", 2),
+            ("the rootfs lacks a package", "mine/four", "run: rootlet install no-such$", 5)):
+        refused(f"{what}: said before a boot", says, *words("-c", chosen, tests=["generic/001"]),
+                status=status)
+
+
+def smoke():
+    run = Run(ALL_PASS, tests=["smoke"])
+    run.says(run.read("results/check.1") == "'-g' 'smoketest' " and
+             "'SOAK_DURATION=3m'" in run.read("results/command.1"), "smoke is a short soak test",
+             run.read("results/check.1"))
+
+
+def in_tree():
+    """Without --kernel, the tree around the working directory."""
+    top = f"{home.folder}/linux"
+    for name in ("Kbuild", "Kconfig", "MAINTAINERS", "scripts/Kbuild.include", "init/main.c",
+                 "fs/ext4/inode.c"):
+        home.write(f"linux/{name}", "")
+    home.write("linux/.config", MAGIC + EROFS + EXT4)
+    shutil.copy(WHOLE, home.write("linux/arch/x86/boot/bzImage", ""))
+    line = [word for word in words("--json", tests=["generic/001"]) if word not in ("--kernel", WHOLE)]
+    for what, folder in (("its top", top), ("a directory of it", f"{top}/fs/ext4")):
+        outcome = home.run(*line, before=("env", "-C", folder), environment=environment(ALL_PASS),
+                           seconds=120)
+        tap.report(outcome.status == 0 and f"the kernel is that of {top}" in outcome.out,
+                   f"without --kernel, a kernel tree is used in {what}", outcome)
+    os.unlink(f"{top}/arch/x86/boot/bzImage")
+    for command in (line, ["run", "--path", TREE, "--", "true"]):
+        outcome = home.run(*command, before=("env", "-C", f"{top}/fs"), environment=environment("exit 1"),
+                           seconds=120)
+        tap.report(outcome.status in (2, 5) and f"run: make -C {top} bzImage" in outcome.err + outcome.out,
+                   f"{command[0]}: nothing has been built in the tree", outcome)
+
+
 # Arguments name the only cases to run.
-for part in (asked_for, overlays, disks, chosen, known, preferred, virtiofs, files, suffixed, excluded,
-             excluded_in_sections, excludes_reported, busy_host,
+for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
+             files, suffixed, excluded, excluded_in_sections, excludes_reported, busy_host,
              unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
              build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:

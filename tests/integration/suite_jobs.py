@@ -13,12 +13,16 @@ from support.world import Case, children, kill, play, wait_until
 
 mini = Mini()
 home = mini.home
-CONFIG = """[default]
-RECREATE_TEST_DEV=true
+CONFIGURATIONS = """[filesystem]
+type = ext4
+exclude = generic/003: says nothing about blocks
+[default]
+description = the guest's own
 [small]
-MKFS_OPTIONS="-b 1024"
-[large]
-MKFS_OPTIONS="-b 4096"
+mkfs = -b 1024
+[xfs]
+type = xfs
+mkfs = -b size=1024
 """
 
 
@@ -87,22 +91,25 @@ def unreliable(seen):
 
 
 def sections():
-    """Two guests and two sections: every test runs in each, and a guest changes its section."""
-    config = home.write("local.config", CONFIG)
-    outcome, seen, last, wrong = mini.run_json("--jobs", "2", "--config", config,
-                                               tests=["generic/001", "generic/002", "mini/106"])
+    """Two guests and three configurations: every test runs in each, and a guest changes its section, and with
+    that the filesystem."""
+    home.write("config/rootlet/configurations/mine.conf", CONFIGURATIONS)
+    outcome, seen, last, wrong = mini.run_json("--jobs", "2", "-c", "mine/default,mine/small,mine/xfs",
+                                               tests=["generic/001", "generic/002", "generic/003",
+                                                      "mini/106"])
     found = sorted((event["section"], event["name"], event["status"]) for event in seen
                    if event.get("event") == "test")
     tap.report(outcome.status == 1 and not wrong and
-               found == [(section, name, status) for section in ("default", "large", "small")
+               found == [(f"mine_{section}", name, status) for section in ("default", "small", "xfs")
                          for name, status in (("generic/001", "pass"), ("generic/002", "fail"),
-                                              ("mini/106", "pass"))],
+                                              ("generic/003", "excluded"), ("mini/106", "pass"))],
                "each test runs once in each section", found, *wrong, outcome)
     blocks = {}
     for path in glob.glob(f"{last['results']}/results/guest-*/*/mini/106.full"):
         with open(path, encoding="utf-8") as file:
-            blocks[path.split("/")[-3]] = re.search(r"^block (\d+)$", file.read(), re.M).group(1)
-    tap.report(blocks == {"default": "4096", "small": "1024", "large": "4096"},
+            blocks[path.split("/")[-3]] = re.findall(r"^block (\d+)$|^/dev/\S+ \S+ (xfs) ", file.read(), re.M)
+    tap.report(blocks == {"mine_default": [("4096", "")], "mine_small": [("1024", "")],
+                          "mine_xfs": [("", "xfs")]},
                "with the section's options", blocks)
 
 

@@ -8,8 +8,8 @@ from support.terminal import Terminal
 from support.world import Case, Home, play
 
 COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock", "export",
-            "verify", "shell", "chroot", "run", "fstests", "runs", "deps", "profiles",
-            "cache", "doctor", "policy", "audit", "mcp", "help"]
+            "verify", "shell", "chroot", "run", "fstests", "runs", "deps", "configurations",
+            "kconfig", "profiles", "cache", "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
 OPTIONS = {
@@ -29,6 +29,8 @@ OPTIONS = {
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
                 "0 all passed; 1 some failed; 2 wrong command line; 3 the kernel crashed; 4 a test or the "
                 "run took too long; 5 the tests could not be run; 130 interrupted".replace(" ", r"\s+")],
+    "configurations": ["list", "show FS/NAME", "--json"],
+    "kconfig": ["--configuration", "--check", "--json"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
     "cache": ["list", "verify", "prune", "--max-size", "--json"],
     "doctor": ["--json"],
@@ -63,6 +65,7 @@ CASES = [
     Case("help of a command", ["help", "create"], 0, "usage: rootlet create"),
     Case("help of an unknown command", ["help", "zzz"], 2, 'no command "zzz"'),
 ]
+FSTESTS = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent"]
 SHARD = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--shard"]
 CASES += [Case(f"fstests --shard {given}{' ' if more else ''}{' '.join(more)}", [*SHARD, given, *more], 2,
                says)
@@ -134,7 +137,8 @@ CASES += [Case(f"{command} --help", [command, "--help"], 0,
 CASES += [Case(f"{command} with an unknown option", [command, "--nosuch"], 2,
                [f"^rootlet {command}: ", "nosuch"]) for command in COMMANDS]
 CASES += [Case(f"{command} with an unexpected argument", [command, "word"], 2, ["word"])
-          for command in ("create", "check", "list", "delete", "profiles", "doctor", "mcp")]
+          for command in ("create", "check", "list", "delete", "configurations", "kconfig",
+                          "profiles", "doctor", "mcp")]
 # The arguments after the rootfs name, for commands that take one.
 NAMED = {"create": [], "check": [], "delete": ["--yes"], "shell": ["--", "true"],
          "run": ["--kernel", "distro", "--", "true"],
@@ -211,7 +215,18 @@ CASES += [
       if platform.machine() == machine for arch in archs for more in ([], ["--dry-run"])],
     Case("create: an unknown architecture", ["create", "--arch", "arm65"], 2,
          'unknown architecture "arm65"; known are: amd64 arm64'),
-    Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing"),
+    Case("run without a kernel", ["run", "--", "true"], 2, "--kernel is missing.*inside a kernel"),
+    Case("fstests without a kernel", ["fstests", "--fstests", "x"], 2, "--kernel is missing"),
+    *[Case(f"fstests -c with {option}", [*FSTESTS, "-c", "ext4/4k", option, "x"], 2,
+           f"{option} does not go with --configuration")
+      for option in ("--fstype", "--mkfs", "--mkfs-options", "--mount-options", "--config")],
+    *[Case(f"fstests {' '.join(more)}", [*FSTESTS, *more], 2, says) for more, says in (
+        (["-c", "etx4/4k"], "did you mean: ext4/4k; see: rootlet configurations"),
+        (["-c", "ext4/4k,ext4/4k"], "ext4/4k is named twice"),
+        (["-c"], '"-c" needs a value'),
+        (["-c", "xfs/logdev", "--devices", "4"], "--devices 4: --configuration xfs/logdev needs 7"),
+        (["-c", "ext4/4k", "--", "-s", "ext4_4k"], "check's -s does not go with --configuration"),
+        (["-c", "ext4/4k", "--", "-i", "3"], "-i does not go with --configuration"))],
     Case("run: a keyring that nothing uses", ["run", "--kernel", "/no/such", "--keyring", "x", "--", "true"],
          2, "goes with"),
     Case("fstests: a keyring that nothing uses",

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Records data for tests/integration/releases.py: for each release, a reduced copy of the archive's signed
-indexes, and the packages that each profile gets from the complete ones.
+indexes, and the packages that each profile gets from the complete ones; and for catalogue.py, which packages
+of configurations each has.
 
 tests/tools/record_releases.py ROOTLET DIR
 
@@ -108,7 +109,14 @@ def files_of(release, indexes, reduced, home):
                                                          f"{ARCH}\nSHA256:\n{sums}")
 
 
+def packages_of_configurations(rootlet):
+    done = subprocess.run([rootlet, "configurations", "--json"], stdout=subprocess.PIPE, check=True)
+    return sorted({name for one in json.loads(done.stdout) for choice in one["packages"]
+                   for name in choice.split("|")})
+
+
 def record(rootlet, release, folder, home):
+    """Returns the names of all packages of the release."""
     expected, mirrors = {}, {}
     for profile in PROFILES:
         expected[profile], mirrors = resolve(rootlet, release, profile)
@@ -125,6 +133,8 @@ def record(rootlet, release, folder, home):
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     print(f"{release}: {os.path.getsize(f'{folder}/{release}.tar.xz')} bytes")
+    return {fields_of(stanza)["Package"] for _, components in indexes.values()
+            for stanzas in components.values() for stanza in stanzas}
 
 
 def main(rootlet, folder):
@@ -135,8 +145,13 @@ def main(rootlet, folder):
                         "rsa3072",
                         "sign", "never"], check=True)
         subprocess.run([*gpg, "--yes", "--output", f"{folder}/keyring.gpg", "--export"], check=True)
-        for release in RELEASES:
-            record(rootlet, release, folder, home)
+        with open(f"{folder}/configurations.list", "w", encoding="utf-8") as out:
+            out.write("# Which packages that configurations name each release has: written by "
+                      "tests/tools/record_releases.py.\n")
+            for release in RELEASES:
+                has = record(rootlet, release, folder, home)
+                words = [name for name in packages_of_configurations(rootlet) if name in has]
+                out.write(f"{release}: {' '.join(words)}\n")
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)
 
 
