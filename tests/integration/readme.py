@@ -138,6 +138,14 @@ def version():
         tap.report(found and found.group(1) == wanted, f"{name} has the version of meson.build", found)
 
 
+def install_commands():
+    """install_command.c rewrites them, so they must have its form."""
+    texts = literals()
+    forms = [text for text in texts if re.search(r"\b(apt|apt-get|dnf|zypper) install|pacman -S", text)]
+    wrong = [text for text in forms if not re.search(r"apt install (--reinstall )?([a-z%]|$)", text)]
+    tap.report(len(forms) > 8 and not wrong, "messages name packages as for apt", *wrong)
+
+
 def package_lists():
     """debian/rootlet.install names what meson installs, each file once."""
     with open(f"{BUILD}/meson-info/intro-installed.json", encoding="utf-8") as file:
@@ -174,6 +182,7 @@ exit_statuses()
 links()
 promises()
 version()
+install_commands()
 package_lists()
 debian()
 tap.done()
