@@ -177,7 +177,7 @@ int resolve(const struct resolve_index *indexes, size_t index_count, const char 
 		return error_set(
 			err, ERR_HOST,
 			"cannot choose packages: libsolv was built without Debian support; "
-			"run: apt-get install --reinstall libsolv1 libsolvext1");
+			"run: apt install --reinstall libsolv1 libsolvext1");
 	pool_setarch(r.pool, arch);
 	if (resolve_load(&r, indexes, index_count, err) < 0 ||
 	    (package_base_is_rootfs(base) &&

@@ -205,7 +205,7 @@ static int plan_keyring(struct origin *origin, const struct source *source,
 	return error_set(
 		err, ERR_HOST,
 		"cannot check %s's signatures: the keyring %s is missing; install it with: "
-		"apt-get install %s (or pass another one with --keyring FILE)",
+		"apt install %s (or pass another one with --keyring FILE)",
 		distribution->name, path, distribution->keyring_package);
 }
 

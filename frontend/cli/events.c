@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "frontend/cli/install_command.h"
 #include "frontend/cli/text.h"
 
 json_t *json_text(const char *s)
@@ -115,9 +116,10 @@ void output_events_flush(struct output_events *o)
 json_t *json_error(const struct error *err)
 {
 	enum error_code code = err ? err->code : ERR_SPACE;
+	_cleanup_free_ char *message = install_localize(error_text(err));
 
 	return json_pack("{s:s, s:o}", "code", error_code_name(code), "message",
-			 json_text(error_text(err)));
+			 json_text(message ? message : error_text(err)));
 }
 
 int event_failure(json_t *fields, const struct error *err, int status)

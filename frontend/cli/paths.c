@@ -3,7 +3,11 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Directories between a build directory and its deepest program, BUILD/tests/fuzz/PROGRAM. */
+#define PROGRAM_DEPTH 2
 
 static char *paths_join(struct error **err, const char *a, const char *b, const char *c)
 {
@@ -15,35 +19,42 @@ static char *paths_join(struct error **err, const char *a, const char *b, const 
 	return NULL;
 }
 
-/* Whether this program is in its build directory; EXE is then its path. */
-static bool runs_from_build(char exe[static PATH_MAX])
+/* Whether this program is in a build directory, whose path BUILD then is. */
+static bool runs_from_build(char build[static PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
-	size_t length = strlen(ROOTLET_BUILD_DIR);
+	static const char mark[] = "/build.ninja";
+	ssize_t n = readlink("/proc/self/exe", build, PATH_MAX - sizeof(mark));
 
 	if (n <= 0)
 		return false;
-	exe[n] = '\0';
-	return strncmp(exe, ROOTLET_BUILD_DIR, length) == 0 && exe[length] == '/';
+	build[n] = '\0';
+	for (int i = 0; i <= PROGRAM_DEPTH; i++) {
+		char *end = strrchr(build, '/');
+
+		if (!end)
+			return false;
+		memcpy(end, mark, sizeof(mark));
+		n = access(build, F_OK);
+		*end = '\0';
+		if (i > 0 && n == 0)
+			return true;
+	}
+	return false;
 }
 
-/* The path of a program, which is NAME if installed, and BUILT in a build directory. */
+/* The path of a program, which is NAME if installed, and BUILT in a build directory. A package can
+ * install a second copy of the helper, with capabilities, for the members of a group; everyone else
+ * has the one without. */
 static char *paths_find_program(const char *name, const char *built, struct error **err)
 {
-	char exe[PATH_MAX];
-	char *path, *end;
+	const char *directory = ROOTLET_LIBEXECDIR;
+	char build[PATH_MAX];
 
-	if (!runs_from_build(exe))
-		return paths_join(err, ROOTLET_LIBEXECDIR, "/", name);
-	for (int i = 0; i < 2; i++)
-		if ((end = strrchr(exe, '/')))
-			*end = '\0';
-	path = paths_join(err, exe, "/", built);
-	if (path && access(path, X_OK) == 0)
-		return path;
-	/* This is a test program, at another depth. */
-	free(path);
-	return paths_join(err, ROOTLET_BUILD_DIR, "/", built);
+	if (runs_from_build(build))
+		return paths_join(err, build, "/", built);
+	if (access(ROOTLET_PRIVILEGED "/rootlet-helper", X_OK) == 0)
+		directory = ROOTLET_PRIVILEGED;
+	return paths_join(err, directory, "/", name);
 }
 
 char *paths_helper(struct error **err)
@@ -58,11 +69,14 @@ char *paths_userns(struct error **err)
 
 char *paths_data(const char *relative, struct error **err)
 {
-	char exe[PATH_MAX];
+	char build[PATH_MAX];
+	_cleanup_free_ char *source = NULL, *real = NULL;
 
-	if (runs_from_build(exe))
-		return paths_join(err, ROOTLET_SOURCE_DIR, "/frontend/", relative);
-	return paths_join(err, ROOTLET_DATADIR, "/", relative);
+	if (!runs_from_build(build))
+		return paths_join(err, ROOTLET_DATADIR, "/", relative);
+	source = paths_join(err, build, "/", ROOTLET_SOURCE_FROM_BUILD "/frontend");
+	real = source ? realpath(source, NULL) : NULL;
+	return source ? paths_join(err, real ? real : source, "/", relative) : NULL;
 }
 
 char *paths_home(struct error **err)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "frontend/cli/install_command.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
@@ -45,7 +46,7 @@ static void print_message(const char *command, const char *message, const char *
 
 int report_error(const char *command, const struct error *err)
 {
-	_cleanup_free_ char *message = err && err->message ? strdup(err->message) : NULL;
+	_cleanup_free_ char *message = err && err->message ? install_localize(err->message) : NULL;
 
 	print_message(command, message ? text_clean(message) : "out of memory", "",
 		      err && err->code == ERR_INPUT);

@@ -11,6 +11,7 @@
 #include "frontend/cli/suggest.h"
 #include "frontend/cli/text.h"
 #include "frontend/commands/help_text.h"
+#include "proto/channel.h"
 
 #define OPTION_VERSION 'V'
 
@@ -475,6 +476,12 @@ int commandline_parse(const struct command *command, int argc, char **argv,
 	return status < 0 ? check_options(line) : status;
 }
 
+static void print_version(void)
+{
+	printf("rootlet " ROOTLET_VERSION "\nfeatures: " ROOTLET_FEATURES "\nprotocol: %u\n",
+	       PROTOCOL_VERSION);
+}
+
 int commandline_parse_global(const char *help, int argc, char **argv)
 {
 	static const struct option options[] = { { "help", no_argument, NULL, OPTION_HELP },
@@ -489,7 +496,7 @@ int commandline_parse_global(const char *help, int argc, char **argv)
 			style_print(stdout, STYLE_PLAIN, "%s", help);
 			status = EXIT_OK;
 		} else if (result == OPTION_VERSION) {
-			puts("rootlet " ROOTLET_VERSION);
+			print_version();
 			status = EXIT_OK;
 		} else if (result == OPTION_COLOR) {
 			status = take_color(NULL);

@@ -142,7 +142,7 @@ static void judge_apparmor(struct finding *f)
 
 	if (!helper_makes_namespaces()) {
 		finding_set(f, VERDICT_MISSING,
-			    "as root: " ROOTLET_DATADIR "/install-helper, or for user mode: "
+			    "as root: " ROOTLET_INSTALLER ", or for user mode: "
 			    "apparmor_parser -r " APPARMOR_PROFILE " (or: sysctl -w " APPARMOR_RULE
 			    "=0)",
 			    "AppArmor forbids them to programs without a profile (the "
@@ -154,8 +154,8 @@ static void judge_apparmor(struct finding *f)
 		finding_set(f, VERDICT_OK, "", "AppArmor lets rootlet's own programs make them");
 	else
 		finding_set(f, VERDICT_WARNING,
-			    ROOTLET_DATADIR "/install-helper --vm, which gives each member of its "
-					    "group a user namespace",
+			    ROOTLET_INSTALLER ", with --vm, which gives each member of its group a "
+					      "user namespace",
 			    "AppArmor lets rootlet-helper make them, but not rootlet-userns: "
 			    "rootlet run and rootlet fstests cannot boot a VM");
 }

@@ -1,11 +1,15 @@
 #include "frontend/commands/doctor_policy.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include "frontend/cli/paths.h"
 #include "frontend/client/client.h"
 #include "policy/grant.h"
 #include "policy/policy_text.h"
+
+#define PLAIN_HELPER ROOTLET_LIBEXECDIR "/rootlet-helper"
+#define PRIVILEGED_HELPER ROOTLET_PRIVILEGED "/rootlet-helper" /* of a package */
 
 void probe_helper(struct finding *f)
 {
@@ -20,10 +24,15 @@ void probe_helper(struct finding *f)
 			f, VERDICT_MISSING, "rootlet",
 			"%s can be run by the members of one group, and you are not one of them",
 			path);
+	else if (strcmp(path, PLAIN_HELPER) == 0 && access(PRIVILEGED_HELPER, F_OK) == 0)
+		finding_set_join(f, VERDICT_WARNING, "rootlet",
+				 "%s, without privileges of its own: " PRIVILEGED_HELPER
+				 " is for the members of a group, and you are not one of them",
+				 path);
 	else if (!helper_is_installed())
 		finding_set(f, VERDICT_OK, "", "%s, without privileges of its own", path);
 	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH | S_IXOTH))
-		finding_set(f, VERDICT_MISSING, "policy/install-helper, as root",
+		finding_set(f, VERDICT_MISSING, "as root: " ROOTLET_INSTALLER,
 			    "%s has capabilities, but is not owned by root with mode 0750", path);
 	else
 		finding_set(f, VERDICT_OK, "", "%s, installed: it writes id maps itself", path);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/cli/install_command.h"
+
 #define SYSTEM_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 __attribute__((format(printf, 3, 0))) static void
@@ -24,35 +26,15 @@ void finding_set(struct finding *f, enum verdict verdict, const char *fix, const
 	va_end(ap);
 }
 
-/* Package managers, and the names of Debian's packages in those other than apt. */
-static const char *const managers[][2] = { { "apt-get", "apt install" },
-					   { "dnf", "dnf install" },
-					   { "zypper", "zypper install" },
-					   { "pacman", "pacman -S" } };
-
-static const char *const renamed[][2] = { { "uidmap", "shadow-utils" },
-					  { "gpgv", "gnupg2" },
-					  { "qemu-system-x86", "qemu-system-x86-core" },
-					  { "busybox-static", "busybox" } };
-
 void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
 			 const char *format, ...)
 {
-	const char *install = managers[0][1];
+	_cleanup_free_ char *command = NULL, *fix = NULL;
 	va_list ap;
 
-	for (size_t i = 0; i < sizeof(managers) / sizeof(*managers); i++) {
-		_cleanup_free_ char *program = program_find(managers[i][0]);
-
-		if (!program)
-			continue;
-		install = managers[i][1];
-		for (size_t j = 0; i > 0 && j < sizeof(renamed) / sizeof(*renamed); j++)
-			if (strcmp(package, renamed[j][0]) == 0)
-				package = renamed[j][1];
-		break;
-	}
-	snprintf(f->fix, sizeof(f->fix), "%s %s", install, package);
+	if (asprintf(&command, "apt install %s", package) >= 0)
+		fix = install_localize(command);
+	snprintf(f->fix, sizeof(f->fix), "%s", fix ? fix : "");
 	va_start(ap, format);
 	set_detail(f, verdict, format, ap);
 	va_end(ap);

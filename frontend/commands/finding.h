@@ -19,7 +19,7 @@ struct finding {
 void finding_set(struct finding *f, enum verdict verdict, const char *fix, const char *format, ...)
 	PRINTF_LIKE(4, 5);
 
-/* FIX becomes the host's command to install PACKAGE, which is Debian's name: "apt install X". */
+/* FIX becomes the host's command to install PACKAGE, which is Debian's name: install_command.h. */
 void finding_set_install(struct finding *f, enum verdict verdict, const char *package,
 			 const char *format, ...) PRINTF_LIKE(4, 5);
 

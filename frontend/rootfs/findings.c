@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 
+#include "frontend/cli/install_command.h"
 #include "frontend/cli/text.h"
 
 static void findings_keep(struct findings *f, char *line)
@@ -15,13 +16,13 @@ static void findings_keep(struct findings *f, char *line)
 
 void findings_add(struct findings *f, const char *format, ...)
 {
-	char *line = NULL;
+	_cleanup_free_ char *line = NULL;
 	va_list ap;
 
 	va_start(ap, format);
 	line = text_vformat(format, ap);
 	va_end(ap);
-	findings_keep(f, line);
+	findings_keep(f, line ? install_localize(line) : NULL);
 }
 
 void findings_add_anew(struct findings *f, const char *format, ...)

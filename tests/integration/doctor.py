@@ -136,6 +136,35 @@ def landlock():
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
 
 
+# os-release; what installs gpgv; what installs newuidmap again.
+SYSTEMS = (
+    ("ID=debian", "apt install gpgv", "apt install --reinstall uidmap"),
+    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "apt install gpgv", "apt install --reinstall uidmap"),
+    ("ID=fedora", "dnf install gnupg2", "dnf reinstall shadow-utils"),
+    ("ID_LIKE=\"rhel centos fedora\"\nID=\"rocky\"", "dnf install gnupg2", "dnf reinstall shadow-utils"),
+    ("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"", "zypper install gpg2",
+     "zypper install --force shadow"),
+    ("ID=arch", "pacman -S gnupg", "pacman -S shadow"),
+    ("ID=unheard-of", "apt install gpgv", "apt install --reinstall uidmap"),
+)
+
+
+def systems():
+    """doctor, and messages of rootlet-helper, name the host's package manager and its names of packages."""
+    for number, (text, fix, message) in enumerate(SYSTEMS):
+        home.write(f"os-release.{number}", f"{text}\n")
+        host = covered(("/etc/os-release", f"{home.folder}/os-release.{number}"),
+                       ("/usr/bin/gpgv", "/dev/null"), ("/usr/bin/newuidmap", "/dev/null"))
+        name = text.replace("\n", " ")
+        doctor(f"install command, {name}", "missing", "signatures", "not installed", f"{fix}$", **host)
+        for words in ([], ["--json"]):
+            outcome = home.run("create", "--release", "jammy", "--mirror", "http://127.0.0.1:9/", "--keyring",
+                               "/etc/hostname", *words, **host)
+            tap.report(outcome.status == 5 and re.search(rf"run: {message}(\"|$)", outcome.out + outcome.err,
+                                                         re.M),
+                       f"{' '.join(['create', *words])}: install command, {name}", outcome)
+
+
 def virtiofsd():
     """qemu's old virtiofsd has a different version string; vng cannot use it."""
     path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
@@ -158,7 +187,8 @@ if AS_ROOT:
     kvm()
     apparmor()
     namespaces_by_name()
+    systems()
 else:
-    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone"):
+    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone", "install commands"):
         tap.skip(f"doctor: {case}", "needs root to mount other files over the host's")
 tap.done()

@@ -1,6 +1,6 @@
 """The documents match the code: the programs can print each message that docs/troubleshooting.md explains,
 the numbers of system calls are those of the lists, exit statuses are those of the code, links lead to files,
-and each promise of SECURITY.md names tests that run."""
+each promise of SECURITY.md names tests that run, and packages have the same version and files."""
 import glob
 import json
 import os
@@ -8,7 +8,7 @@ import re
 import subprocess
 
 from support import sanitizers, tap
-from support.world import ROOTLET, SOURCE
+from support.world import BUILD, ROOTLET, SOURCE
 
 # The parts of an explained message that vary or are left out.
 VARIABLE = re.compile(r'…|"you"|/[a-z]+(?:/[a-z]+)*')
@@ -123,10 +123,66 @@ def promises():
                "SECURITY.md: each promise names tests, and each of them runs", len(rows), len(named), *wrong)
 
 
+def version():
+    """The version in meson.build is everyone's."""
+    wanted = re.search(r"^  version: '(.*)',$", read("meson.build"), re.M).group(1)
+    told = subprocess.run([ROOTLET, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    protocol = re.search(r"PROTOCOL_VERSION (\d+)u", read("proto/channel.h")).group(1)
+    form = rf"rootlet {re.escape(wanted)}\nfeatures:( [+-][a-z-]+)+\nprotocol: {protocol}\n"
+    tap.report(re.fullmatch(form, told), "rootlet --version: version, features and protocol", told)
+    for name, pattern in (("NEWS.md", r"^## (\S+)$"), ("README.md", r"^\| rootlet (\d\S+) \|"),
+                          ("debian/changelog", r"^rootlet \((.*)\) "),
+                          ("packaging/rpm/rootlet.spec", r"^Version: +(\S+)$"),
+                          ("packaging/arch/PKGBUILD", r"^pkgver=(\S+)$")):
+        found = re.search(pattern, read(name), re.M)
+        tap.report(found and found.group(1) == wanted, f"{name} has the version of meson.build", found)
+
+
+def install_commands():
+    """install_command.c rewrites them, so they must have its form."""
+    texts = literals()
+    forms = [text for text in texts if re.search(r"\b(apt|apt-get|dnf|zypper) install|pacman -S", text)]
+    wrong = [text for text in forms if not re.search(r"apt install (--reinstall )?([a-z%]|$)", text)]
+    tap.report(len(forms) > 8 and not wrong, "messages name packages as for apt", *wrong)
+
+
+def package_lists():
+    """debian/rootlet.install names what meson installs, each file once."""
+    with open(f"{BUILD}/meson-info/intro-installed.json", encoding="utf-8") as file:
+        places = {path.replace("/usr/local/", "usr/") for path in json.load(file).values()}
+    # A package has them elsewhere, or not at all: see packaging/meson.build.
+    places -= {"usr/share/rootlet/install-helper", "usr/share/rootlet/logrotate.conf"}
+    listed = [line.split()[0] for line in read("debian/rootlet.install").splitlines()]
+    wrong = [place for place in places
+             if sum(f"{place}/".startswith(f"{one}/") for one in listed) != 1]
+    unused = [one for one in listed if not any(f"{place}/".startswith(f"{one}/") for place in places)]
+    tap.report(len(places) > 50 and not wrong and not unused,
+               "debian/rootlet.install: all that meson installs, and nothing else", *wrong, *unused)
+
+
+def debian():
+    done = subprocess.run(["dpkg-parsechangelog", "--file", f"{SOURCE}/debian/changelog", "--all"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    tap.report(done.returncode == 0 and "warning" not in done.stdout, "debian/changelog can be parsed",
+               done.stdout)
+    stanzas = re.split(r"\n\n", read("debian/control").strip())
+    tap.report([re.match(r"(Source|Package): (\S+)\n", one).group(2) for one in stanzas] ==
+               ["rootlet", "rootlet", "rootlet-privileged"], "debian/control: the source and two packages")
+    for name in ("config", "postinst", "postrm", "prerm"):
+        path = f"{SOURCE}/debian/rootlet-privileged.{name}"
+        done = subprocess.run(["sh", "-n", path], stderr=subprocess.PIPE, text=True, check=False)
+        tap.report(done.returncode == 0 and read(f"debian/rootlet-privileged.{name}").startswith(
+            "#!/bin/sh\nset -e\n"), f"debian/rootlet-privileged.{name} ends at the first error", done.stderr)
+
+
 check_messages()
 if not sanitizers.watched():  # the sanitizers' runtimes make calls of their own
     numbers_of_calls()
 exit_statuses()
 links()
 promises()
+version()
+install_commands()
+package_lists()
+debian()
 tap.done()
