@@ -98,7 +98,8 @@ static int try_namespaces(void)
 
 	if (child == 0) {
 		if (unshare(CLONE_NEWUSER) < 0 ||
-		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+			    CLONE_NEWUTS) < 0)
 			_exit(errno < 255 ? errno : 255);
 		_exit(0);
 	}
@@ -175,6 +176,10 @@ void probe_namespaces(struct finding *f)
 			    "do not help, since each jail has a user namespace of its own");
 	else if (is_restricted())
 		judge_apparmor(f);
+	else if (number == ENOSPC)
+		finding_set(f, VERDICT_MISSING,
+			    "sysctl --all --pattern user.max_, and raise the limit that is reached",
+			    "a limit on the number of namespaces is reached");
 	else
 		finding_set(f, VERDICT_MISSING,
 			    "in a container: allow unshare and mount in its seccomp profile",
