@@ -4,7 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/requests.h"
+
 #define MODE_SIZE 16
+
+#define ROW(NAME, Name, name, word, ...) { #Name, word },
+const struct operation_name operation_names[] = { REQUESTS(ROW) };
+const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);
 
 static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
 {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "policy/grant.h"
-#include "policy/operations.h"
 
 /* Options that accept old release files. */
 #define OLDER_RELEASE "--allow-older-release"
@@ -19,6 +18,16 @@ struct question {
 	unsigned mode;	    /* of the rootfs; 0: not requested */
 	const char *older;  /* one of the options above */
 };
+
+/* Every request of proto/rootlet.proto, and the word by which a policy allows it. A policy cannot
+ * allow anything that is not in this table. */
+struct operation_name {
+	const char *request;   /* as in proto/rootlet.proto */
+	const char *operation; /* NULL: needs no permission (Hello) */
+};
+
+extern const struct operation_name operation_names[];
+extern const size_t operation_count;
 
 /* The request's row, or NULL. */
 const struct operation_name *operation_find(const char *request);
