@@ -41,7 +41,14 @@ struct decision {
 void policy_decide(const struct grant *grant, const struct question *question,
 		   struct decision *decision);
 
-/* As above, for what only the front end, or only the helper, can see. */
-void policy_decide_mirror(const struct grant *grant, const char *url, struct decision *decision);
+/* As above, for a limit. */
 void policy_decide_limit(const struct grant *grant, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *decision);
+
+/* DECISION becomes the answer that KEY of the policy gives. */
+void decision_take(const struct grant *grant, struct decision *decision, bool allowed,
+		   const char *key);
+
+/* The same for a refusal, with its reason: WHAT WHICH is not allowed. */
+void decision_refuse(const struct grant *grant, struct decision *decision, const char *key,
+		     const char *what, const char *which);

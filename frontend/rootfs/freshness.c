@@ -13,7 +13,7 @@
 #include "lib/hash.h"
 #include "lib/hex.h"
 #include "lib/read_all.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define UPGRADES "upgrades/"
 #define FORMAT                                                                                     \

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "policy/decide.h"
+#include "policy/decide_mirror.h"
 #include "policy/policy_text.h"
 #include "policy/rule_content.h"
 #include "rootlet.pb-c.h"
