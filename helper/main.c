@@ -16,7 +16,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,6 +23,7 @@
 #include <sys/wait.h>
 
 #include "helper/jailer/jailer.h"
+#include "helper/jailer/mount_api.h"
 #include "helper/parser/parser.h"
 #include "helper/starter/idmap.h"
 #include "helper/starter/privileges.h"
