@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "helper/jailer/mount_api.h"
+#include "lib/beneath.h"
 
 #define DEVICES 6
 static const char *const devices[DEVICES] = { "null", "zero", "full", "random", "urandom", "tty" };
@@ -59,17 +59,13 @@ static int new_mount(const char *type, const char *mode, unsigned attributes, st
 
 static int attach(int mount, int root, const char *name, bool folder, struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | (folder ? O_DIRECTORY : 0),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
 	_cleanup_close_ int target = -1;
 
 	if (folder)
 		mkdirat(root, name, 0755);
 	else
 		closep(&(int){ openat(root, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0666) });
-	target = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
+	target = tree_open_beneath(root, name, O_PATH | O_NOFOLLOW | (folder ? O_DIRECTORY : 0), 0);
 	if (target < 0 || move_mount(mount, "", target, "",
 				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount /%s in the jail", name);
@@ -197,12 +193,8 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 static int find_tree(const struct jail_spec *spec, const struct jail_place *place,
 		     struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
 	_cleanup_close_ int fd =
-		(int)syscall(SYS_openat2, place->mount, place->name, &how, sizeof(how));
+		tree_open_own(place->mount, place->name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
 	struct stat is, should;
 
 	if (fd < 0 || fstat(fd, &is) < 0 || fstat(spec->root, &should) < 0)
@@ -283,17 +275,13 @@ static int make_covers(struct error **err)
 /* Covers /proc/NAME by something empty or, if COVERS is -1, by itself, read-only. */
 static int cover_part(int root, int covers, const char *name, struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	_cleanup_close_ int part = -1, cover = -1;
 	struct stat st;
 	char path[32];
 
 	snprintf(path, sizeof(path), "proc/%s", name);
-	part = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	part = tree_open_beneath(root, path, O_PATH | O_NOFOLLOW, 0);
 	/* Not every kernel has all of them. */
 	if (part < 0 && errno == ENOENT)
 		return 0;
