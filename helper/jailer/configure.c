@@ -1,34 +1,13 @@
 #include "helper/jailer/configure.h"
 
-#include <string.h>
-
 #include "helper/jailer/jail_run.h"
 #include "helper/jailer/serve.h"
 #include "lib/beneath.h"
 
-struct configuration {
-	struct server *server;
-	uint64_t done, total;
-};
-
-/* Counts the progress lines of dpkg and debootstrap. */
-static void configure_count_line(const char *line, void *context)
-{
-	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
-					     "I: Configuring " };
-	struct configuration *c = context;
-
-	/* The front end saves the log in case a script fails. */
-	serve_log(c->server, line);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (strncmp(line, steps[i], strlen(steps[i])) == 0)
-			serve_progress(c->server, "Configuring", ++c->done, c->total);
-}
-
 int configure_tree(struct server *s, struct error **err)
 {
-	struct configuration progress = { .server = s, .total = s->package_count };
-	struct output output = { .line = configure_count_line, .context = &progress };
+	/* The front end saves the log in case a script fails, and counts the packages in it. */
+	struct output output = { .line = serve_log, .context = s };
 	struct jail_spec spec = {
 		.kind = JAIL_TREE,
 		.root = s->tree,
@@ -40,8 +19,6 @@ int configure_tree(struct server *s, struct error **err)
 	int status;
 	char tail[1024];
 
-	/* If dpkg or debootstrap unpacks, it prints a line for that as well. */
-	progress.total *= s->native && s->old < 0 ? 1 : 2;
 	status = jail_run(s, &spec, &output, err);
 	if (status <= 0)
 		return status;

@@ -108,13 +108,16 @@ static int fill_dev(int root, const int nodes[DEVICES], struct error **err)
 }
 
 /* On a merged-/usr host, /bin and the like are links into /usr; elsewhere they are directories. */
-static int take_usr_part(int root, const char *name, struct error **err)
+static int take_host_part(int root, const char *name, struct error **err)
 {
-	char path[16], target[64];
+	char path[32], target[64];
 	_cleanup_close_ int fd = -1;
 	ssize_t length;
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/%s", name);
+	if (lstat(path, &st) < 0)
+		return 0;
 	length = readlink(path, target, sizeof(target) - 1);
 	if (length > 0) {
 		target[length] = '\0';
@@ -122,28 +125,27 @@ static int take_usr_part(int root, const char *name, struct error **err)
 			return error_errno(err, ERR_SYSTEM, "cannot link %s in the jail", path);
 		return 0;
 	}
-	if (access(path, F_OK) < 0)
-		return 0;
 	fd = copy_mount(path, READ_ONLY, AT_RECURSIVE, err);
-	return fd < 0 ? -1 : attach(fd, root, name, true, err);
+	return fd < 0 ? -1 : attach(fd, root, name, S_ISDIR(st.st_mode), err);
 }
 
 static int mounts_take_host(int root, struct error **err)
 {
-	static const char *const parts[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
-	_cleanup_close_ int usr = copy_mount("/usr", READ_ONLY, AT_RECURSIVE, err);
-	_cleanup_close_ int alternatives = copy_mount("/etc/alternatives", READ_ONLY, 0, NULL);
-	_cleanup_close_ int cache = copy_mount("/etc/ld.so.cache", READ_ONLY, 0, NULL);
+	static const char *const parts[] = { "usr",
+					     "bin",
+					     "sbin",
+					     "lib",
+					     "lib32",
+					     "lib64",
+					     "libx32",
+					     "etc/alternatives",
+					     "etc/ld.so.cache" };
 
-	if (usr < 0 || attach(usr, root, "usr", true, err) < 0)
-		return -1;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (take_usr_part(root, parts[i], err) < 0)
-			return -1;
 	mkdirat(root, "etc", 0755);
-	if (alternatives >= 0 && attach(alternatives, root, "etc/alternatives", true, err) < 0)
-		return -1;
-	return cache < 0 ? 0 : attach(cache, root, "etc/ld.so.cache", false, err);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (take_host_part(root, parts[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 /* A mount must be attached somewhere before anything can be mounted on it. */

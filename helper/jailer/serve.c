@@ -47,8 +47,9 @@ void serve_progress(const struct server *s, const char *stage, uint64_t done, ui
 	packet_offer(s->parser, &note, sizeof(note), NULL);
 }
 
-void serve_log(const struct server *s, const char *line)
+void serve_log(const char *line, void *server)
 {
+	const struct server *s = server;
 	struct note note = { .kind = NOTE_LOG };
 	struct pollfd fds[] = { { .fd = s->parser, .events = POLLOUT },
 				{ .fd = s->audit, .events = POLLIN } };

@@ -6,9 +6,9 @@
 #include "helper/jailer/server.h"
 
 /* Messages to the front end. Progress is dropped if the front end does not read it. For a line of a
- * jail's output, the jailer waits until the deadline. */
+ * jail's output, the jailer (SERVER) waits until the deadline. */
 void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
-void serve_log(const struct server *s, const char *line);
+void serve_log(const char *line, void *server);
 
 /* poll(2) for up to PAUSE ms. FDS has room for WITNESSES more than COUNT: the peers that must be
  * alive while a request runs. They send nothing during that, so any event means that one has

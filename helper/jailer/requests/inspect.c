@@ -6,17 +6,10 @@
 #include "lib/error_wrap.h"
 #include "proto/note.h"
 
-static void log_line(const char *line, void *context)
-{
-	const struct server *s = context;
-
-	serve_log(s, line);
-}
-
 /* Logs what dpkg finds wrong. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
-	struct output output = { .line = log_line, .context = s };
+	struct output output = { .line = serve_log, .context = s };
 	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .script = SCRIPT_DPKG };
 
 	return jail_run(s, &spec, &output, err) < 0 ? -1 : 0;
