@@ -1,6 +1,6 @@
-/* rootlet-helper. Only rootlet starts it, with descriptor 3 as its channel. Descriptor 4 may be the
- * caller's own audit log (audit.h), and 5 their memory of release dates (release_dates.h). This
- * file is the starter, which becomes the audit process.
+/* rootlet-helper FIRST-UID FIRST-GID. Only rootlet starts it, with descriptor 3 as its channel.
+ * Descriptor 4 may be the caller's own audit log (audit.h), and 5 their memory of release dates
+ * (release_dates.h). This file is the starter, which becomes the audit process.
  *
  *   waiter   installed mode: the process that the caller started; waits for the next one
  *   audit    in the outer user namespace, but not in its pid namespace; writes the audit log
@@ -26,6 +26,7 @@
 #include "helper/jailer/mount_api.h"
 #include "helper/parser/parser.h"
 #include "helper/starter/idmap.h"
+#include "helper/starter/own_ids.h"
 #include "helper/starter/privileges.h"
 #include "helper/starter/root_files.h"
 #include "helper/starter/worker_program.h"
@@ -210,12 +211,13 @@ static int join_jailer(const struct starter *s, pid_t jailer_pid, struct error *
 	return idmap_join(process, err);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct starter s;
 	_cleanup_error_ struct error *err = NULL;
 	pid_t pid;
 
+	own_ids_take(argc, argv, &s.map);
 	leave_outside();
 	if (check_channel(&err) < 0)
 		return starter_complain(err);

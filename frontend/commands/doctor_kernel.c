@@ -1,6 +1,5 @@
 #include "frontend/commands/doctor_kernel.h"
 
-#include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,16 +24,13 @@
 
 void probe_subids(struct finding *f)
 {
-	struct passwd *entry = getpwuid(getuid());
 	struct subids subids;
-	char number[16];
 
 	if (helper_is_installed()) {
 		finding_set(f, VERDICT_OK, "", "not needed: the policy assigns the range");
 		return;
 	}
-	snprintf(number, sizeof(number), "%u", getuid());
-	if (!subids_find(entry ? entry->pw_name : number, getuid(), &subids))
+	if (!subids_find_own(&subids))
 		finding_set(f, VERDICT_MISSING, subids.fix, "%s", subids.why);
 	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
 		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");

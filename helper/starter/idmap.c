@@ -45,7 +45,7 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 	const struct caller *caller = &session->grant.caller;
 
 	if (session->mode != MODE_INSTALLED)
-		return own_ids_find(caller, map, err);
+		return own_ids_check(map, err);
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;

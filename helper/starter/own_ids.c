@@ -1,21 +1,33 @@
 #include "helper/starter/own_ids.h"
 
 #include <spawn.h>
+#include <string.h>
 #include <sys/wait.h>
 
-#include "policy/subids_find.h"
+#include "policy/subids.h"
 
-int own_ids_find(const struct caller *caller, struct idmap *map, struct error **err)
+static uint32_t own_ids_read(const char *word)
 {
-	struct subids subids;
+	char *end;
+	unsigned long id = strtoul(word, &end, 10);
 
-	if (!subids_find(caller->name, caller->uid, &subids))
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: %s; ask an administrator to run: %s",
-				 subids.why, subids.fix);
-	map->first_uid = subids.first_uid;
-	map->first_gid = subids.first_gid;
-	return 0;
+	return *end || id > UINT32_MAX - SUBIDS_NEEDED ? 0 : (uint32_t)id;
+}
+
+void own_ids_take(int argc, char **argv, struct idmap *map)
+{
+	if (argc == 3)
+		*map = (struct idmap){ own_ids_read(argv[1]), own_ids_read(argv[2]) };
+	for (int i = 1; i < argc; i++)
+		explicit_bzero(argv[i], strlen(argv[i]));
+}
+
+int own_ids_check(const struct idmap *map, struct error **err)
+{
+	if (map->first_uid && map->first_gid)
+		return 0;
+	return error_set(err, ERR_HOST,
+			 "cannot map user ids: rootlet named no range; run: rootlet doctor");
 }
 
 /* Starts newuidmap PID 0 FIRST 65535 65535 CALLER 1. Its error messages go to our standard error.
