@@ -81,8 +81,7 @@ static int wait_for_note(const struct server *s, const struct stage *stage, bool
 	struct pollfd fds[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 
 	while (!fds[0].revents)
-		if ((watch ? serve_wait(s, fds, 1, PAUSE, err)
-			   : serve_wait_alone(s, fds, PAUSE, err)) < 0)
+		if (serve_wait(s, fds, 1, watch, PAUSE, err) < 0)
 			return -1;
 	return 0;
 }
