@@ -17,7 +17,7 @@ struct subids {
  * if not, WHY and FIX are set. */
 bool subids_find(const char *name, uid_t uid, struct subids *subids);
 
-/* As above, for the user that runs this process, whom a name service may know. */
+/* As above, for the user that runs this process. A name service may know their name. */
 bool subids_find_own(struct subids *subids);
 
 /* As above, with other files. */
