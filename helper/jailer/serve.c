@@ -27,14 +27,6 @@ int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, bool wa
 	return 0;
 }
 
-void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total)
-{
-	struct note note = { .kind = NOTE_PROGRESS, .progress = { done, total } };
-
-	snprintf(note.text, sizeof(note.text), "%s", stage);
-	packet_offer(s->parser, &note, sizeof(note), NULL);
-}
-
 void serve_log(const char *line, void *server)
 {
 	const struct server *s = server;

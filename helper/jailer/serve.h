@@ -5,9 +5,8 @@
 
 #include "helper/jailer/server.h"
 
-/* Messages to the front end. Progress is dropped if the front end does not read it. For a line of a
- * jail's output, the jailer (SERVER) waits until the deadline. */
-void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
+/* Sends the front end a line of a jail's output. If the front end does not read it, the jailer
+ * (SERVER) waits until the deadline. */
 void serve_log(const char *line, void *server);
 
 /* poll(2) for up to PAUSE ms. FDS has room for WITNESSES more than COUNT: with WATCH, the peers

@@ -95,8 +95,9 @@ int stage_wait(const struct server *s, const struct stage *stage, bool watch, st
 		if (wait_for_note(s, stage, watch, err) < 0 ||
 		    receive_note(stage, note, fd, err) < 0)
 			return -1;
+		/* Dropped if the front end does not read it. */
 		if (note->kind == NOTE_PROGRESS)
-			serve_progress(s, note->text, note->progress.done, note->progress.total);
+			packet_offer(s->parser, note, sizeof(*note), NULL);
 	} while (note->kind != NOTE_RESULT);
 	return note_error(note, err);
 }
