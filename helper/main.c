@@ -1,6 +1,6 @@
-/* rootlet-helper. Only rootlet starts it, with descriptor 3 as its channel. Descriptor 4 may be the
- * caller's own audit log (audit.h), and 5 their memory of release dates (release_dates.h). This
- * file is the starter, which becomes the audit process.
+/* rootlet-helper FIRST-UID FIRST-GID. Only rootlet starts it, with descriptor 3 as its channel.
+ * Descriptor 4 may be the caller's own audit log (audit.h), and 5 their memory of release dates
+ * (release_dates.h). This file is the starter, which becomes the audit process.
  *
  *   waiter   installed mode: the process that the caller started; waits for the next one
  *   audit    in the outer user namespace, but not in its pid namespace; writes the audit log
@@ -16,7 +16,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,12 +23,13 @@
 #include <sys/wait.h>
 
 #include "helper/jailer/jailer.h"
+#include "helper/jailer/mount_api.h"
 #include "helper/parser/parser.h"
 #include "helper/starter/idmap.h"
+#include "helper/starter/own_ids.h"
 #include "helper/starter/privileges.h"
 #include "helper/starter/root_files.h"
 #include "helper/starter/worker_program.h"
-#include "lib/standard_descriptors.h"
 
 #define LOG 4
 #define MEMORY 5
@@ -48,11 +48,10 @@ static void leave_outside(void)
 	privileges_limit_cores();
 	clearenv();
 	close_range(MEMORY + 1, ~0U, 0);
-	standard_descriptors_open();
-	/* A file that is opened later must not get the number of a descriptor that was not
-	 * passed. */
-	for (int fd = CHANNEL; fd <= MEMORY; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
+	/* A file that is opened later must not get the number of a descriptor that was not passed.
+	 * Writing to these fails, as it would have. */
+	for (int fd = STDIN_FILENO; fd <= MEMORY; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
 			_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -212,12 +211,13 @@ static int join_jailer(const struct starter *s, pid_t jailer_pid, struct error *
 	return idmap_join(process, err);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct starter s;
 	_cleanup_error_ struct error *err = NULL;
 	pid_t pid;
 
+	own_ids_take(argc, argv, &s.map);
 	leave_outside();
 	if (check_channel(&err) < 0)
 		return starter_complain(err);

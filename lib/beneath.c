@@ -20,12 +20,14 @@ void tree_close_folder(DIR **d)
 		closedir(*d);
 }
 
-static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_t more)
+#define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+
+static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
 		.mode = flags & O_CREAT ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
+		.resolve = resolve,
 	};
 
 	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
@@ -33,26 +35,23 @@ static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_
 
 int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
 {
-	return open_by(folder, path, flags, mode, 0);
+	return open_by(folder, path, flags, mode, BENEATH);
 }
 
 int tree_open_own(int folder, const char *path, int flags)
 {
-	return open_by(folder, path, flags, 0, RESOLVE_NO_XDEV);
+	return open_by(folder, path, flags, 0, BENEATH | RESOLVE_NO_XDEV);
 }
 
 int tree_open_inside(int folder, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
+	const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 	int fd = -1;
 
 	/* openat2(2): EAGAIN means that something, anywhere on the host, was renamed at the same
 	 * time. */
 	for (unsigned i = 0; i < OPEN_TRIES; i++) {
-		fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
+		fd = open_by(folder, path, flags, 0, resolve);
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
@@ -100,11 +99,7 @@ off_t tree_copy_data(int from, int to, off_t most)
 
 DIR *tree_open_folder(int folder, const char *name)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV,
-	};
-	int fd = (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, name, &how, sizeof(how)));
+	int fd = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (!d)

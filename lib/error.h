@@ -27,17 +27,10 @@ struct error {
 	char *message;
 };
 
-/* Sets *ERR (freed by error_free()) unless ERR is NULL or *ERR is set already. Always returns -1,
- * so that callers can write `return error_set(...)`. */
-int error_set(struct error **err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
-
-/* Like error_set(), with ": strerror(errno)" appended and errno preserved. ENOSPC and EDQUOT become
- * ERR_SPACE, whatever CODE is. */
-int error_errno(struct error **err, enum error_code code, const char *format, ...)
-	PRINTF_LIKE(3, 4);
-
-/* ERR_SPACE: "out of memory". */
-int error_no_memory(struct error **err);
+/* Sets *ERR (freed by error_free()) unless ERR is NULL or *ERR is set already. NUMBER is an errno,
+ * or 0. If memory runs out, the message is missing. Always returns -1. */
+int error_put(struct error **err, enum error_code code, int number, const char *format, ...)
+	PRINTF_LIKE(4, 5);
 
 /* Tells compilers and analyzers that these return -1. Otherwise they follow paths on which a
  * function fails and its caller goes on. */
@@ -47,9 +40,15 @@ static inline int error_returned(int result)
 	return -1;
 }
 
-#define error_set(...) error_returned(error_set(__VA_ARGS__))
-#define error_errno(...) error_returned(error_errno(__VA_ARGS__))
-#define error_no_memory(err) error_returned(error_no_memory(err))
+/* So that callers can write `return error_set(err, code, format, ...)`. */
+#define error_set(err, code, ...) error_returned(error_put(err, code, 0, __VA_ARGS__))
+
+/* Like error_set(), with ": strerror(errno)" appended to FORMAT, a literal, and errno preserved.
+ * ENOSPC and EDQUOT become ERR_SPACE, whatever CODE is. */
+#define error_errno(err, code, format, ...)                                                        \
+	error_returned(error_put(err, code, errno, format ": %m", ##__VA_ARGS__))
+
+#define error_no_memory(err) error_set(err, ERR_SPACE, "out of memory")
 
 /* The message of ERROR, never NULL: an error, or its message, is missing if memory ran out. */
 const char *error_text(const struct error *error);

@@ -1,21 +1,6 @@
 #include "lib/ini_text.h"
 
-#include <stdarg.h>
 #include <string.h>
-
-int ini_complain(struct ini_text *t, const char *format, ...)
-{
-	_cleanup_free_ char *message = NULL;
-	va_list ap;
-
-	va_start(ap, format);
-	if (vasprintf(&message, format, ap) < 0)
-		message = NULL;
-	va_end(ap);
-	error_set(&t->error, ERR_INPUT, "%s:%u: %s", t->path, t->line,
-		  message ? message : "out of memory");
-	return 0;
-}
 
 static int complain_empty(struct ini_text *t)
 {

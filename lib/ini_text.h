@@ -21,5 +21,14 @@ struct ini_text {
 /* Passes every key of T->text to T's handler. Returns 0, or -1 with ERR_INPUT set. */
 int ini_text_parse(struct ini_text *t, struct error **err);
 
-/* Sets T's error to "PATH:LINE: message", unless it is set already. Returns 0. */
-int ini_complain(struct ini_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
+static inline int ini_complained(int result)
+{
+	(void)result;
+	return 0;
+}
+
+/* Sets T's error to "PATH:LINE: message", unless it is set already. FORMAT is a literal. Returns
+ * 0. */
+#define ini_complain(t, format, ...)                                                               \
+	ini_complained(error_set(&(t)->error, ERR_INPUT, "%s:%u: " format, (t)->path, (t)->line,   \
+				 ##__VA_ARGS__))

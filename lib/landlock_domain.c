@@ -5,14 +5,6 @@
 
 #include "lib/cleanup.h"
 
-#define CONNECT_TCP UINT64_C(2) /* since version 4 */
-#define RULE_NET_PORT 2		/* enum landlock_rule_type */
-
-/* The kernel's structure, as of interface version 4. */
-struct port_rule {
-	uint64_t access, port;
-};
-
 /* For files, the kernel refuses rights that apply to directories only. */
 static int landlock_add_rule(int ruleset, int fd, uint64_t access)
 {
@@ -38,13 +30,6 @@ static int landlock_add_place(int ruleset, const struct landlock_place *place, u
 	return fd < 0 ? 0 : landlock_add_rule(ruleset, fd, place->access & handled);
 }
 
-static int add_port(int ruleset, uint16_t port)
-{
-	struct port_rule rule = { CONNECT_TCP, port };
-
-	return (int)syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0);
-}
-
 int landlock_domain_open(const struct landlock_domain *domain)
 {
 	int version = landlock_version(), r = 0;
@@ -52,7 +37,5 @@ int landlock_domain_open(const struct landlock_domain *domain)
 
 	for (size_t i = 0; ruleset >= 0 && r == 0 && i < domain->place_count; i++)
 		r = landlock_add_place(ruleset, &domain->places[i], landlock_files(version));
-	for (size_t i = 0; ruleset >= 0 && r == 0 && version >= 4 && i < domain->port_count; i++)
-		r = add_port(ruleset, domain->ports[i]);
 	return r < 0 ? -1 : steal_fd(&ruleset);
 }

@@ -22,8 +22,6 @@ struct landlock_place {
 struct landlock_domain {
 	const struct landlock_place *places;
 	size_t place_count;
-	const uint16_t *ports; /* that TCP may connect to; since version 4 */
-	size_t port_count;
 	bool signals; /* as for landlock_ruleset_open() */
 };
 

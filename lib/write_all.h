@@ -6,6 +6,3 @@
 /* Writes SIZE bytes of DATA at FD's offset. Returns 0, or -1 with errno set and part of it
  * written. */
 int write_all(int fd, const void *data, size_t size);
-
-/* As above, at offset AT; FD's own offset does not change. */
-int pwrite_all(int fd, const void *data, size_t size, off_t at);

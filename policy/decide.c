@@ -4,9 +4,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/requests.h"
+
 #define MODE_SIZE 16
 
-static void decide(const struct grant *g, struct decision *d, bool allowed, const char *key)
+#define ROW(NAME, Name, name, word, ...) { #Name, word },
+const struct operation_name operation_names[] = { REQUESTS(ROW) };
+const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);
+
+void decision_take(const struct grant *g, struct decision *d, bool allowed, const char *key)
 {
 	d->allowed = allowed;
 	d->why[0] = '\0';
@@ -18,11 +24,10 @@ static void decide(const struct grant *g, struct decision *d, bool allowed, cons
 		snprintf(d->rule, sizeof(d->rule), "allow %s: %s", g->rule->name, key);
 }
 
-/* Refuses, and says what is not allowed and by which line. */
-static void decision_refuse(const struct grant *g, struct decision *d, const char *key,
-			    const char *what, const char *which)
+void decision_refuse(const struct grant *g, struct decision *d, const char *key, const char *what,
+		     const char *which)
 {
-	decide(g, d, false, key);
+	decision_take(g, d, false, key);
 	snprintf(d->why, sizeof(d->why),
 		 "%s %.120s is not allowed: see %s of [allow %s] in %s, line %u", what, which, key,
 		 g->rule->name, g->policy->path ? g->policy->path : "no policy", g->rule->line);
@@ -114,14 +119,14 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 	char mode[MODE_SIZE];
 
 	if (!g->rule) {
-		decide(g, d, false, "");
+		decision_take(g, d, false, "");
 		snprintf(d->why, sizeof(d->why),
 			 "%s is not allowed: no [allow …] section of %s names "
 			 "%s or one of their groups",
 			 q->request, g->policy->path, g->caller.name);
 		return;
 	}
-	decide(g, d, true, "operations");
+	decision_take(g, d, true, "operations");
 	if (!operation ||
 	    (operation->operation && !has_word(g->rule->operations, operation->operation)))
 		decision_refuse(g, d, "operations", "operation",
@@ -148,33 +153,12 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		decision_refuse(g, d, "tree-modes", "a rootfs of mode", mode_text(q->mode, mode));
 }
 
-/* A rule matches as a prefix that ends at a component of the path. */
-void policy_decide_mirror(const struct grant *g, const char *url, struct decision *d)
-{
-	const char *word = g->rule ? g->rule->mirrors : "";
-
-	decide(g, d, true, "mirrors");
-	for (; *word; word = policy_next_word(word)) {
-		size_t length = strlen(word);
-
-		while (length && word[length - 1] == '/')
-			length--;
-		if (strcmp(word, "*") == 0 || (strncmp(url, word, length) == 0 &&
-					       (url[length] == '\0' || url[length] == '/')))
-			return;
-	}
-	if (g->rule)
-		decision_refuse(g, d, "mirrors", "mirror", url);
-	else
-		d->allowed = false;
-}
-
 void policy_decide_limit(const struct grant *g, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *d)
 {
 	char number[64];
 
-	decide(g, d, true, key);
+	decision_take(g, d, true, key);
 	snprintf(number, sizeof(number), "%ju (maximum: %ju)", (uintmax_t)value, (uintmax_t)limit);
 	if (limit != POLICY_NONE && value > limit)
 		decision_refuse(g, d, key, "a value of", number);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "policy/grant.h"
-#include "policy/operations.h"
 
 /* Options that accept old release files. */
 #define OLDER_RELEASE "--allow-older-release"
@@ -20,6 +19,16 @@ struct question {
 	const char *older;  /* one of the options above */
 };
 
+/* Every request of proto/rootlet.proto, and the word by which a policy allows it. A policy cannot
+ * allow anything that is not in this table. */
+struct operation_name {
+	const char *request;   /* as in proto/rootlet.proto */
+	const char *operation; /* NULL: needs no permission (Hello) */
+};
+
+extern const struct operation_name operation_names[];
+extern const size_t operation_count;
+
 /* The request's row, or NULL. */
 const struct operation_name *operation_find(const char *request);
 
@@ -32,7 +41,14 @@ struct decision {
 void policy_decide(const struct grant *grant, const struct question *question,
 		   struct decision *decision);
 
-/* As above, for what only the front end, or only the helper, can see. */
-void policy_decide_mirror(const struct grant *grant, const char *url, struct decision *decision);
+/* As above, for a limit. */
 void policy_decide_limit(const struct grant *grant, const char *key, uint64_t limit, uint64_t value,
 			 struct decision *decision);
+
+/* DECISION becomes the answer that KEY of the policy gives. */
+void decision_take(const struct grant *grant, struct decision *decision, bool allowed,
+		   const char *key);
+
+/* The same for a refusal, with its reason: WHAT WHICH is not allowed. */
+void decision_refuse(const struct grant *grant, struct decision *decision, const char *key,
+		     const char *what, const char *which);

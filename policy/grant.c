@@ -97,12 +97,12 @@ bool policy_find_range(const struct policy *p, const char *name, uid_t uid, uint
 {
 	for (const struct policy_range *r = p->ranges; r; r = r->next)
 		if (strcmp(r->user, name) == 0) {
-			*first = r->first;
+			*first = (uint32_t)r->first;
 			return true;
 		}
 	if (uid < p->uid_from || uid > p->uid_to)
 		return false;
-	*first = p->first + (uid - p->uid_from) * POLICY_SLOT;
+	*first = (uint32_t)(p->first + (uint64_t)(uid - p->uid_from) * POLICY_SLOT);
 	return true;
 }
 

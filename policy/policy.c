@@ -3,14 +3,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/param.h>
-#include <sys/stat.h>
 
 #include "lib/ini_text.h"
 #include "lib/names.h"
+#include "lib/owned.h"
 #include "lib/read_all.h"
 #include "policy/canonical.h"
-#include "policy/operations.h"
 #include "policy/subids.h"
+#include "proto/requests.h"
 
 #define BYTES_MAX (256 * 1024) /* of the file; this also bounds words, rules and ranges */
 
@@ -25,9 +25,27 @@ static bool valid_account(const char *s)
 	return valid_account_name(s) || s[strspn(s, NAME_DIGITS)] == '\0';
 }
 
+/* Whether it is the word of some request. */
+static bool valid_operation(const char *s)
+{
+#define WORD(NAME, Name, name, word, ...) word,
+	static const char *const words[] = { REQUESTS(WORD) };
+#undef WORD
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (words[i] && strcmp(words[i], s) == 0)
+			return true;
+	return false;
+}
+
 static bool valid_file(const char *s)
 {
 	return s[0] == '/' && s[1] && !strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
+}
+
+static bool valid_file_or_none(const char *s)
+{
+	return valid_file(s) || strcmp(s, "none") == 0;
 }
 
 /* The directory is compared with the kernel's path, which contains neither dots nor links. */
@@ -53,6 +71,10 @@ static bool valid_mode(const char *s)
 
 #define RULE(field) offsetof(struct policy_rule, field)
 #define POLICY(field) offsetof(struct policy, field)
+#define NUMBER "number (none, or at least 1)"
+#define SIZE "size (512M, 2G; none, or at least 1)"
+#define ID "id at which a range can start (65536 to 4294901759)"
+#define SWITCH "switch (yes or no)"
 
 /* clang-format off */
 const struct policy_key policy_keys[] = {
@@ -71,18 +93,18 @@ const struct policy_key policy_keys[] = {
 	{ "allow", "deny-packages", "", RULE(denied_packages), NULL, "package", POLICY_WORDS },
 	{ "allow", "engines", "debootstrap native pieces", RULE(engines), valid_archive_word, "engine", POLICY_WORDS },
 	{ "allow", "tree-modes", "0700", RULE(tree_modes), valid_mode, "rootfs mode", POLICY_WORDS },
-	{ "allow", "older-releases", "no", RULE(older_releases), NULL, NULL, POLICY_SWITCH },
-	{ "allow", "max-size", "16G", RULE(size_max), NULL, NULL, POLICY_SIZE },
-	{ "allow", "max-count", "32", RULE(count_max), NULL, NULL, POLICY_LIMIT },
-	{ "allow", "max-seconds", "7200", RULE(seconds_max), NULL, NULL, POLICY_LIMIT },
-	{ "allow", "max-memory", "none", RULE(memory_max), NULL, NULL, POLICY_SIZE },
-	{ "allow", "max-processes", "4096", RULE(processes_max), NULL, NULL, POLICY_LIMIT },
-	{ "ids", "first", "1879048192", POLICY(first), NULL, NULL, POLICY_ID },
-	{ "ids", "uids", "1000-5095", POLICY(uid_from), NULL, NULL, POLICY_UIDS },
-	{ "audit", "required", "no", POLICY(required), NULL, NULL, POLICY_SWITCH },
-	{ "audit", "journal", "yes", POLICY(journal), NULL, NULL, POLICY_SWITCH },
-	{ "audit", "syslog", "no", POLICY(syslog), NULL, NULL, POLICY_SWITCH },
-	{ "audit", "file", "/var/log/rootlet/audit.log", POLICY(file), valid_file, NULL, POLICY_FILE },
+	{ "allow", "older-releases", "no", RULE(older_releases), NULL, SWITCH, POLICY_SWITCH },
+	{ "allow", "max-size", "16G", RULE(size_max), NULL, SIZE, POLICY_SIZE },
+	{ "allow", "max-count", "32", RULE(count_max), NULL, NUMBER, POLICY_NUMBER },
+	{ "allow", "max-seconds", "7200", RULE(seconds_max), NULL, NUMBER, POLICY_NUMBER },
+	{ "allow", "max-memory", "none", RULE(memory_max), NULL, SIZE, POLICY_SIZE },
+	{ "allow", "max-processes", "4096", RULE(processes_max), NULL, NUMBER, POLICY_NUMBER },
+	{ "ids", "first", "1879048192", POLICY(first), NULL, ID, POLICY_ID },
+	{ "ids", "uids", "1000-5095", POLICY(uid_from), NULL, "span of uids (1000-5095, or none)", POLICY_UIDS },
+	{ "audit", "required", "no", POLICY(required), NULL, SWITCH, POLICY_SWITCH },
+	{ "audit", "journal", "yes", POLICY(journal), NULL, SWITCH, POLICY_SWITCH },
+	{ "audit", "syslog", "no", POLICY(syslog), NULL, SWITCH, POLICY_SWITCH },
+	{ "audit", "file", "/var/log/rootlet/audit.log", POLICY(file), valid_file_or_none, "absolute path (or none)", POLICY_FILE },
 };
 /* clang-format on */
 
@@ -95,27 +117,28 @@ struct policy_parser {
 	uint32_t given[2]; /* a bit for each key: outside of rules, and in the current rule */
 };
 
-static bool policy_takes_word(struct policy_parser *p, const struct policy_key *key,
-			      const char *word)
+static int policy_refuse_value(struct policy_parser *p, const struct policy_key *key,
+			       const char *value)
 {
-	return !key->valid || key->valid(word) || (key->any && strcmp(word, "*") == 0) ||
-	       ini_complain(&p->ini, "\"%s\" is not a valid %s", word, key->what);
+	return ini_complain(&p->ini, "\"%s\" is not a valid %s", value, key->what);
 }
 
-/* Splits VALUE at blanks and commas. Paths become canonical. */
-static int take_words(struct policy_parser *p, const struct policy_key *key, char **words,
-		      const char *value)
+/* Splits VALUE at blanks and commas, unless it is a single word. Paths become canonical. */
+static int take_words(struct policy_parser *p, const struct policy_key *key, const char *value,
+		      char **words)
 {
 	_cleanup_free_ char *copy = strdup(value), *list = NULL;
+	const char *separators = key->kind == POLICY_FILE ? "" : " \t,";
 	char path[PATH_MAX], *rest = copy, *word;
 	size_t size;
 	FILE *f = open_memstream(&list, &size);
 	bool good = copy && f;
 
-	while (good && (word = strsep(&rest, " \t,"))) {
-		if (!*word)
+	while (good && (word = strsep(&rest, separators))) {
+		if (!*word && *separators)
 			continue;
-		good = policy_takes_word(p, key, word);
+		if (key->valid && !key->valid(word) && !(key->any && strcmp(word, "*") == 0))
+			good = policy_refuse_value(p, key, word);
 		if (key->kind == POLICY_PATHS && *word == '/' &&
 		    directory_canonical(word, path) == 0)
 			word = path;
@@ -128,82 +151,36 @@ static int take_words(struct policy_parser *p, const struct policy_key *key, cha
 	return 1;
 }
 
-/* Digits from LEAST to MOST. *END is what follows them. */
-static bool policy_read_number(const char *value, uint64_t least, uint64_t most, char **end,
-			       uint64_t *number)
+static int take_number(struct policy_parser *p, const struct policy_key *key, const char *value,
+		       uint64_t *number)
 {
-	*number = strtoull(value, end, 10);
-	return value[0] >= '0' && value[0] <= '9' && *number >= least && *number <= most;
-}
-
-/* A number or, with SUFFIXES, a size such as 512M or 2G. "none" is POLICY_NONE. */
-static int take_limit(struct policy_parser *p, const char *value, bool suffixes, uint64_t *number)
-{
-	static const char letters[] = "KMGT";
-	const char *letter;
+	const bool id = key->kind == POLICY_ID;
+	const uint64_t least = id ? POLICY_SLOT : 1, most = UINT32_MAX - (id ? POLICY_SLOT : 0);
+	const char *letters = key->kind == POLICY_SIZE ? "KMGT" : "", *letter;
 	unsigned shift;
 	char *end;
-	bool good;
 
 	*number = POLICY_NONE;
-	if (strcmp(value, "none") == 0)
+	if (!id && strcmp(value, "none") == 0)
 		return 1;
-	good = policy_read_number(value, 1, UINT32_MAX, &end, number);
-	letter = suffixes && *end ? strchr(letters, *end) : NULL;
+	*number = strtoull(value, &end, 10);
+	letter = *end ? strchr(letters, *end) : NULL;
 	shift = letter ? 10 * (unsigned)(letter - letters + 1) : 0;
-	if (!good || (letter ? end[1] : *end) || *number > UINT64_MAX >> shift)
-		return ini_complain(&p->ini, "\"%s\" is not a %s (none, or at least 1)", value,
-				    suffixes ? "size (512M, 2G)" : "number");
+	if (value[0] < '0' || value[0] > '9' || *number < least || *number > most ||
+	    (letter ? end[1] : *end) || *number > UINT64_MAX >> shift)
+		return policy_refuse_value(p, key, value);
 	*number <<= shift;
 	return 1;
 }
 
-static int take_switch(struct policy_parser *p, const char *value, bool *on)
-{
-	*on = strcmp(value, "yes") == 0;
-	return *on || strcmp(value, "no") == 0
-		       ? 1
-		       : ini_complain(&p->ini, "\"%s\": write yes or no", value);
-}
-
-static int take_file(struct policy_parser *p, const char *value, char **file)
-{
-	char *copy;
-
-	if (strcmp(value, "none") != 0 && !valid_file(value))
-		return ini_complain(&p->ini, "\"%s\" is neither an absolute path nor none", value);
-	copy = strdup(value);
-	if (!copy)
-		return ini_complain(&p->ini, "out of memory");
-	free(*file);
-	*file = copy;
-	return 1;
-}
-
-static int take_id(struct policy_parser *p, const char *value, uint32_t *id)
-{
-	uint64_t number;
-	char *end;
-
-	if (!policy_read_number(value, POLICY_SLOT, UINT32_MAX - POLICY_SLOT, &end, &number) ||
-	    *end)
-		return ini_complain(&p->ini,
-				    "\"%s\" is not an id that can start a range of %u: write "
-				    "one between %u and %u",
-				    value, POLICY_RANGE, POLICY_SLOT, UINT32_MAX - POLICY_SLOT);
-	*id = (uint32_t)number;
-	return 1;
-}
-
-static int take_uids(struct policy_parser *p, const char *value)
+static int take_uids(struct policy_parser *p, const struct policy_key *key, const char *value)
 {
 	unsigned from = 1, to = 0;
 	char more;
 
 	if (strcmp(value, "none") != 0 &&
 	    (sscanf(value, "%9u-%9u%c", &from, &to, &more) != 2 || from == 0 || to < from))
-		return ini_complain(&p->ini,
-				    "\"%s\" is neither a span of uids (1000-5095) nor none", value);
+		return policy_refuse_value(p, key, value);
 	p->policy->uid_from = from;
 	p->policy->uid_to = to;
 	return 1;
@@ -214,23 +191,14 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 {
 	void *field = (char *)base + key->offset;
 
-	switch (key->kind) {
-	case POLICY_WORDS:
-	case POLICY_PATHS:
-		return take_words(p, key, field, value);
-	case POLICY_LIMIT:
-	case POLICY_SIZE:
-		return take_limit(p, value, key->kind == POLICY_SIZE, field);
-	case POLICY_SWITCH:
-		return take_switch(p, value, field);
-	case POLICY_FILE:
-		return take_file(p, value, field);
-	case POLICY_ID:
-		return take_id(p, value, field);
-	case POLICY_UIDS:
-		break;
-	}
-	return take_uids(p, value);
+	if (key->kind <= POLICY_FILE)
+		return take_words(p, key, value, field);
+	if (key->kind <= POLICY_ID)
+		return take_number(p, key, value, field);
+	if (key->kind == POLICY_UIDS)
+		return take_uids(p, key, value);
+	*(bool *)field = strcmp(value, "yes") == 0;
+	return *(bool *)field || strcmp(value, "no") == 0 || policy_refuse_value(p, key, value);
 }
 
 static bool policy_is_rules(const struct policy_key *key)
@@ -249,6 +217,7 @@ static int take_presets(struct policy_parser *p, bool of_rule, void *base)
 
 static int take_range(struct policy_parser *p, const char *user, const char *value)
 {
+	static const struct policy_key key = { .kind = POLICY_ID, .what = ID };
 	struct policy_range **end = &p->policy->ranges;
 
 	if (!valid_account_name(user))
@@ -262,7 +231,7 @@ static int take_range(struct policy_parser *p, const char *user, const char *val
 	snprintf((*end)->user, sizeof((*end)->user), "%s", user);
 	(*end)->count = POLICY_SLOT;
 	(*end)->line = p->ini.line;
-	return take_id(p, value, &(*end)->first);
+	return take_number(p, &key, value, &(*end)->first);
 }
 
 /* Makes the section that is being read the current rule, unless it is already. */
@@ -355,8 +324,8 @@ static int check_ranges(const struct policy *p, struct error **err)
 	if (uids.first + uids.count > UINT32_MAX)
 		return error_set(err, ERR_INPUT,
 				 "%s:%u: the ranges of user ids %u to %u, which start at "
-				 "%u, go beyond the last id",
-				 p->path, p->ids_line, p->uid_from, p->uid_to, p->first);
+				 "%ju, go beyond the last id",
+				 p->path, p->ids_line, p->uid_from, p->uid_to, (uintmax_t)p->first);
 	for (const struct policy_range *a = &root; a; a = a->next)
 		for (const struct policy_range *b = &root; b != a; b = b->next)
 			if (check_apart(p, a, b, err) < 0)
@@ -410,18 +379,14 @@ static int open_to_all(struct policy **out, struct error **err)
 static int open_roots(const char *path, int flags, mode_t type, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return error_errno(err, ERR_HOST, "cannot open %s", path);
-	if ((st.st_mode & S_IFMT) != type)
-		return error_set(err, ERR_HOST, "%s is not a %s", path,
-				 type == S_IFREG ? "regular file" : "directory");
-	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+	if (!owned_by(fd, type, 0))
 		return error_set(err, ERR_HOST,
-				 "%s is refused: it must belong to root and be writable by "
-				 "nobody else; run: chown root: %s && chmod go-w %s",
-				 path, path, path);
+				 "%s is refused: it must belong to root, be writable by nobody "
+				 "else and be a %s; run: chown root: %s && chmod go-w %s",
+				 path, type == S_IFREG ? "regular file" : "directory", path, path);
 	return steal_fd(&fd);
 }
 

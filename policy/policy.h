@@ -32,8 +32,7 @@ struct policy_rule {
 struct policy_range {
 	struct policy_range *next;
 	char user[ACCOUNT_NAME_MAX + 1];
-	uint32_t first;
-	uint64_t count;
+	uint64_t first, count;
 	unsigned line;
 };
 
@@ -42,7 +41,8 @@ struct policy {
 	struct policy_rule *rules;
 
 	/* [ids] */
-	uint32_t first, uid_from, uid_to;
+	uint64_t first;
+	uint32_t uid_from, uid_to;
 	unsigned ids_line;
 	struct policy_range *ranges;
 
@@ -53,13 +53,13 @@ struct policy {
 
 enum policy_kind {
 	POLICY_WORDS,
-	POLICY_PATHS, /* words, in which root's links are resolved */
-	POLICY_LIMIT,
-	POLICY_SIZE,
-	POLICY_SWITCH,
-	POLICY_FILE,
-	POLICY_ID,
+	POLICY_PATHS,  /* words, in which root's links are resolved */
+	POLICY_FILE,   /* a single word, which may contain blanks */
+	POLICY_NUMBER, /* 1 to UINT32_MAX, or "none" */
+	POLICY_SIZE,   /* the same with a suffix, such as 512M or 2G */
+	POLICY_ID,     /* the first id of a range */
 	POLICY_UIDS,
+	POLICY_SWITCH,
 };
 
 /* A key of the file. The default is written as it would be in the file. */
@@ -67,7 +67,7 @@ struct policy_key {
 	const char *section, *name, *preset;
 	size_t offset; /* in struct policy_rule for a key of [allow …], else in struct policy */
 	bool (*valid)(const char *word); /* NULL: all are */
-	const char *what;		 /* what one of its words is, for messages */
+	const char *what;		 /* what its value, or a word of it, is, for messages */
 	enum policy_kind kind;
 	bool any; /* "*" is valid as well */
 };

@@ -1,5 +1,5 @@
-/* The ranges of ids that /etc/subuid and /etc/subgid give a user. A helper that is not installed
- * takes its ids from them; the front end reports in advance what it will find. */
+/* The ranges of ids that /etc/subuid and /etc/subgid give a user. The front end
+ * passes them to a helper that is not installed. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,9 @@ struct subids {
  * root has no range, it gets one that is given to nobody else. Returns whether both files have one;
  * if not, WHY and FIX are set. */
 bool subids_find(const char *name, uid_t uid, struct subids *subids);
+
+/* As above, for the user that runs this process. A name service may know their name. */
+bool subids_find_own(struct subids *subids);
 
 /* As above, with other files. */
 bool subids_find_in(const char *users, const char *groups, const char *name, uid_t uid,

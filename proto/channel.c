@@ -5,13 +5,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* One more than allowed, so that a surplus descriptor is noticed and refused, not dropped. */
-#define CONTROL_FDS (PACKET_FDS_MAX + 1)
-
+/* Has no room for more descriptors than are allowed: the kernel drops those, and says so. */
 union control_message {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(CONTROL_FDS * sizeof(int))];
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];
 };
+_Static_assert(CMSG_SPACE(PACKET_FDS_MAX * sizeof(int)) == CMSG_LEN(PACKET_FDS_MAX * sizeof(int)),
+	       "padding would be room for one more");
 
 static int send_packet(int channel, const void *data, size_t size, const int *fds, size_t fd_count,
 		       int flags, struct error **err)
@@ -26,7 +26,7 @@ static int send_packet(int channel, const void *data, size_t size, const int *fd
 				 "a packet holds at most %d and %d",
 				 size, fd_count, PACKET_MAX, PACKET_FDS_MAX);
 	if (fd_count) {
-		struct cmsghdr *header = &control.align;
+		struct cmsghdr *header = &control.header;
 
 		message.msg_control = &control;
 		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
@@ -62,39 +62,6 @@ int packet_offer(int channel, const void *data, size_t size, struct error **err)
 	return send_packet(channel, data, size, NULL, 0, MSG_DONTWAIT, err);
 }
 
-/* Moves the descriptors of SCM_RIGHTS to FDS, or closes all of them if there are too many. */
-static int take_descriptors(struct msghdr *message, int *fds, size_t *count)
-{
-	struct cmsghdr *header;
-	size_t total = 0;
-
-	for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-		const unsigned char *data = CMSG_DATA(header);
-		size_t i, n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (i = 0; i < n; i++, total++) {
-			int fd;
-
-			memcpy(&fd, data + i * sizeof(int), sizeof(fd));
-			if (total < PACKET_FDS_MAX)
-				fds[total] = fd;
-			else
-				close(fd);
-		}
-	}
-	if (total <= PACKET_FDS_MAX && !(message->msg_flags & MSG_CTRUNC)) {
-		*count = total;
-		return 0;
-	}
-	for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
-		closep(&fds[i]);
-		fds[i] = -1;
-	}
-	return -1;
-}
-
 ssize_t packet_receive(int channel, void *data, size_t size, int fds[static PACKET_FDS_MAX],
 		       size_t *fd_count, struct error **err)
 {
@@ -116,16 +83,20 @@ ssize_t packet_receive(int channel, void *data, size_t size, int fds[static PACK
 		return 0;
 	if (length < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot receive a message");
-	if (take_descriptors(&message, fds, fd_count) < 0)
+	if (message.msg_controllen >= CMSG_LEN(0) && control.header.cmsg_level == SOL_SOCKET &&
+	    control.header.cmsg_type == SCM_RIGHTS) {
+		*fd_count = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(&control.header), *fd_count * sizeof(int));
+	}
+	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return length;
+	for (size_t i = 0; i < *fd_count; i++) {
+		closep(&fds[i]);
+		fds[i] = -1;
+	}
+	*fd_count = 0;
+	if (message.msg_flags & MSG_CTRUNC)
 		return error_set(err, ERR_INPUT, "message with more than %d descriptors",
 				 PACKET_FDS_MAX);
-	if (message.msg_flags & MSG_TRUNC) {
-		for (size_t i = 0; i < *fd_count; i++) {
-			closep(&fds[i]);
-			fds[i] = -1;
-		}
-		*fd_count = 0;
-		return error_set(err, ERR_INPUT, "message longer than %zu bytes", size);
-	}
-	return length;
+	return error_set(err, ERR_INPUT, "message longer than %zu bytes", size);
 }

@@ -7,14 +7,6 @@ int note_send(int channel, const struct note *note, int fd)
 	return packet_send(channel, note, sizeof(*note), &fd, fd >= 0, NULL);
 }
 
-void note_progress(int channel, const char *stage, uint64_t done, uint64_t total)
-{
-	struct note note = { .kind = NOTE_PROGRESS, .progress = { done, total } };
-
-	snprintf(note.text, sizeof(note.text), "%s", stage);
-	note_send(channel, &note, -1);
-}
-
 void note_set_error(struct note *note, const struct error *error)
 {
 	note->code = error ? error->code : ERR_SPACE;

@@ -42,8 +42,7 @@ struct note {
 /* Sends NOTE with at most one descriptor (FD or -1, which stays open). Returns 0 or -1. */
 int note_send(int channel, const struct note *note, int fd);
 
-/* For common notes. If one cannot be sent, the next receive fails. */
-void note_progress(int channel, const char *stage, uint64_t done, uint64_t total);
+/* Sends a result. If it cannot be sent, the next receive fails. */
 void note_result(int channel, const struct error *error, int status);
 
 /* Puts ERROR into a result. NULL: there was no memory for one. */

@@ -127,7 +127,7 @@
 	FIELD(keep, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name")
 #define VERIFY_FIELDS(FIELD)
 #define BUILD_IMAGE_FIELDS(FIELD) \
-	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_archive_word, "image format") \
+	FIELD(build_image, TEXT, format, SUITE_MAX + 1, valid_image_format, "image format") \
 	FIELD(build_image, NUMBER, epoch, , valid_any_number, "epoch")
 #define OPEN_FIELDS(FIELD)
 #define READ_FIELDS(FIELD) \

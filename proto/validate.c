@@ -67,11 +67,9 @@ bool valid_engine(const char *s)
 	return in_list(s, (const char *const[]){ "native", "debootstrap", "pieces", NULL });
 }
 
-bool valid_tree_attribute(const char *s)
+bool valid_image_format(const char *s)
 {
-	return strncmp(s, "user.", 5) == 0 ||
-	       in_list(s, (const char *const[]){ "security.capability", "system.posix_acl_access",
-						 "system.posix_acl_default", NULL });
+	return in_list(s, (const char *const[]){ "erofs", "ext4", "tar", "squashfs", NULL });
 }
 
 bool valid_mirror(const char *s)

@@ -60,8 +60,8 @@ bool valid_mirror(const char *s);
 /* "native", "debootstrap" or "pieces". */
 bool valid_engine(const char *s);
 
-/* An extended attribute that a published tree may have. */
-bool valid_tree_attribute(const char *s);
+/* "erofs", "ext4", "tar" or "squashfs". */
+bool valid_image_format(const char *s);
 
 /* valid_account_name(), or "root". */
 bool valid_user_or_root(const char *s);

@@ -7,7 +7,7 @@
 #include "frontend/cli/text.h"
 #include "lib/clock.h"
 #include "lib/error_wrap.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define ATTEMPTS 4
 #define CONNECT_SECONDS 15L

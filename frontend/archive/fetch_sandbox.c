@@ -96,13 +96,30 @@ static size_t add_certificates(struct landlock_place places[static PLACES_MAX])
 	return count;
 }
 
+#define CONNECT_TCP UINT64_C(2) /* since version 4 of the kernel's interface */
+#define RULE_NET_PORT 2		/* enum landlock_rule_type */
+
+/* Allows TCP to connect to SANDBOX's ports. */
+static int add_ports(int ruleset, const struct fetch_sandbox *sandbox)
+{
+	long r = 0;
+
+	for (size_t i = 0; r == 0 && landlock_version() >= 4 && i < sandbox->port_count; i++) {
+		/* The kernel's structure. */
+		const struct {
+			uint64_t access, port;
+		} rule = { CONNECT_TCP, sandbox->ports[i] };
+
+		r = syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0);
+	}
+	return (int)r;
+}
+
 static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **err)
 {
 	struct landlock_place places[PLACES_MAX];
 	struct landlock_domain domain = {
 		.places = places,
-		.ports = sandbox->ports,
-		.port_count = sandbox->port_count,
 		.signals = true,
 	};
 	_cleanup_close_ int ruleset = -1;
@@ -122,7 +139,7 @@ static int enter_landlock(const struct fetch_sandbox *sandbox, struct error **er
 	if (landlock_version() == 0)
 		return 0;
 	ruleset = landlock_domain_open(&domain);
-	if (ruleset < 0 || landlock_ruleset_enter(ruleset) < 0)
+	if (ruleset < 0 || add_ports(ruleset, sandbox) < 0 || landlock_ruleset_enter(ruleset) < 0)
 		return error_errno(err, ERR_HOST, "cannot enter a Landlock domain");
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "policy/decide_mirror.h"
 #include "policy/policy_text.h"
 #include "policy/reopen.h"
 #include "policy/rule_content.h"

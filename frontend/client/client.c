@@ -16,6 +16,7 @@
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
 #include "frontend/client/release_seen.h"
+#include "policy/subids_find.h"
 #include "proto/channel.h"
 
 #define CHANNEL_IN_HELPER 3
@@ -44,10 +45,9 @@ static void reply_free(Rootlet__Reply **reply)
 
 /* Runs between fork and exec: only async-signal-safe calls. If exec fails, writes errno to STATUS.
  */
-static _Noreturn void helper_exec(const char *path, int channel, int diagnostics, int record,
-				  int memory, int status)
+static _Noreturn void helper_exec(const char *path, char *const *argv, int channel, int diagnostics,
+				  int record, int memory, int status)
 {
-	char *argv[] = { (char *)(uintptr_t) "rootlet-helper", NULL };
 	char *environment[] = { NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), number;
 	sigset_t none;
@@ -79,8 +79,8 @@ static _Noreturn void helper_exec(const char *path, int channel, int diagnostics
 
 /* Forks with every signal blocked, so that a Ctrl-C cannot hit the child before it has its own
  * session. */
-static pid_t helper_fork(const char *path, int channel, int diagnostics, int record, int memory,
-			 int status)
+static pid_t helper_fork(const char *path, char *const *argv, int channel, int diagnostics,
+			 int record, int memory, int status)
 {
 	sigset_t all, before;
 	pid_t pid;
@@ -89,7 +89,7 @@ static pid_t helper_fork(const char *path, int channel, int diagnostics, int rec
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		helper_exec(path, channel, diagnostics, record, memory, status);
+		helper_exec(path, argv, channel, diagnostics, record, memory, status);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
@@ -105,14 +105,29 @@ static int open_record(void)
 	return open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+/* An installed helper takes its ids from root's policy, whatever it is told. */
+static int find_own_ids(char ids[static 2][16], struct error **err)
+{
+	struct subids subids;
+
+	if (!subids_find_own(&subids) && !helper_is_installed())
+		return error_set(err, ERR_HOST,
+				 "cannot map user ids: %s; ask an administrator to run: %s",
+				 subids.why, subids.fix);
+	snprintf(ids[0], sizeof(ids[0]), "%u", subids.first_uid);
+	snprintf(ids[1], sizeof(ids[1]), "%u", subids.first_gid);
+	return 0;
+}
+
 static int helper_spawn(struct helper *h, struct error **err)
 {
 	_cleanup_free_ char *path = paths_helper(err);
+	char name[] = "rootlet-helper", ids[2][16], *argv[] = { name, ids[0], ids[1], NULL };
 	_cleanup_close_ int theirs = -1, status_read = -1, status_write = -1;
 	_cleanup_close_ int record = open_record(), memory = release_seen_open(NULL, NULL);
 	int pair[2], status[2], number = 0;
 
-	if (!path)
+	if (!path || find_own_ids(ids, err) < 0)
 		return -1;
 	h->diagnostics = memfd_create("diagnostics", MFD_CLOEXEC);
 	if (h->diagnostics < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -123,7 +138,7 @@ static int helper_spawn(struct helper *h, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot create a pipe");
 	status_read = status[0];
 	status_write = status[1];
-	h->pid = helper_fork(path, theirs, h->diagnostics, record, memory, status_write);
+	h->pid = helper_fork(path, argv, theirs, h->diagnostics, record, memory, status_write);
 	if (h->pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start %s", path);
 	closep(&status_write);

@@ -7,7 +7,7 @@
 
 #include "frontend/client/inspection.h"
 #include "frontend/client/view.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 static void name_digest(const char *name, char place[static NAME_MAX + 1])
 {

@@ -1,6 +1,5 @@
 #include "frontend/commands/doctor_kernel.h"
 
-#include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,16 +24,13 @@
 
 void probe_subids(struct finding *f)
 {
-	struct passwd *entry = getpwuid(getuid());
 	struct subids subids;
-	char number[16];
 
 	if (helper_is_installed()) {
 		finding_set(f, VERDICT_OK, "", "not needed: the policy assigns the range");
 		return;
 	}
-	snprintf(number, sizeof(number), "%u", getuid());
-	if (!subids_find(entry ? entry->pw_name : number, getuid(), &subids))
+	if (!subids_find_own(&subids))
 		finding_set(f, VERDICT_MISSING, subids.fix, "%s", subids.why);
 	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
 		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
@@ -98,7 +94,8 @@ static int try_namespaces(void)
 
 	if (child == 0) {
 		if (unshare(CLONE_NEWUSER) < 0 ||
-		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+		    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+			    CLONE_NEWUTS) < 0)
 			_exit(errno < 255 ? errno : 255);
 		_exit(0);
 	}
@@ -175,6 +172,10 @@ void probe_namespaces(struct finding *f)
 			    "do not help, since each jail has a user namespace of its own");
 	else if (is_restricted())
 		judge_apparmor(f);
+	else if (number == ENOSPC)
+		finding_set(f, VERDICT_MISSING,
+			    "sysctl --all --pattern user.max_, and raise the limit that is reached",
+			    "a limit on the number of namespaces is reached");
 	else
 		finding_set(f, VERDICT_MISSING,
 			    "in a container: allow unshare and mount in its seccomp profile",

@@ -11,7 +11,7 @@
 #include "frontend/cli/lock_wait.h"
 #include "frontend/rootfs/rootfs_record.h"
 #include "lib/read_all.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define FORMAT                                                                                     \
 	"rootlet-upgrades 1 %" PRId64 " %" PRId64 " %" PRId64 "\n" /* created, all, security */

@@ -9,7 +9,7 @@
 
 #include "frontend/archive/cache.h"
 #include "lib/cleanup.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define BLOCK ((size_t)1 << 20)
 #define LEVEL "9" /* of zstd: 19 saves a tenth and takes ten times as long */

@@ -12,6 +12,7 @@
 #include "frontend/rootfs/piece_file.h"
 #include "frontend/rootfs/piece_groups.h"
 #include "frontend/rootfs/piece_tar.h"
+#include "proto/tree_attribute.h"
 
 #define OWN "etc/rootlet/" /* what a rootfs says of itself on this host */
 #define GROUPS_MAX_OPEN (PACKAGES_MAX + PIECE_REST + 1)

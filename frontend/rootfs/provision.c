@@ -183,11 +183,39 @@ static int hand_over(struct helper *h, const struct provision *p, struct error *
 	return r;
 }
 
-static int bootstrap(struct helper *h, const struct provision *p, struct error **err)
+/* What the output of dpkg and debootstrap tells. */
+struct configuring {
+	struct script_log log;
+	struct progress *progress;
+	uint64_t done, total;
+};
+
+/* As a callback for helper_set_log(). */
+static void configuring_add(const char *line, void *context)
+{
+	static const char *const steps[] = { "Setting up ", "Unpacking ", "I: Unpacking ",
+					     "I: Configuring " };
+	struct configuring *c = context;
+
+	script_log_add(line, &c->log);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (strncmp(line, steps[i], strlen(steps[i])) == 0) {
+			progress_stage(c->progress, "Configuring");
+			progress_update(c->progress, ++c->done, c->total, 0, 0);
+		}
+}
+
+/* LINES are those about each package in the output of a build: two if dpkg or debootstrap also
+ * unpacks. */
+static int bootstrap(struct helper *h, const struct provision *p, unsigned lines,
+		     struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Bootstrap message = ROOTLET__BOOTSTRAP__INIT;
-	_cleanup_(script_log_clear) struct script_log log = { 0 };
+	struct configuring c = {
+		.progress = p->progress,
+		.total = (uint64_t)packages_set(p->fetch)->package_count * lines,
+	};
 	int r;
 
 	if (p->finished)
@@ -196,11 +224,12 @@ static int bootstrap(struct helper *h, const struct provision *p, struct error *
 		progress_stage(p->progress, "Unpacking and configuring");
 	request.kind_case = ROOTLET__REQUEST__KIND_BOOTSTRAP;
 	request.bootstrap = &message;
-	helper_set_log(h, script_log_add, &log);
+	helper_set_log(h, configuring_add, &c);
 	r = helper_call(h, &request, NULL, 0, NULL, err);
 	helper_set_log(h, NULL, NULL);
 	if (r < 0)
-		script_log_explain(&log, p->base, p->progress, err);
+		script_log_explain(&c.log, p->base, p->progress, err);
+	script_log_clear(&c.log);
 	return r;
 }
 
@@ -349,9 +378,9 @@ int provision_rootfs(struct helper *h, const struct provision *p, struct error *
 	_cleanup_close_ int manifest = -1;
 
 	if (provision_begin(h, p, err) < 0 || hand_over(h, p, err) < 0 ||
-	    bootstrap(h, p, err) < 0 || add_accounts(h, p, err) < 0 ||
-	    compose_manifest(h, p, &manifest, err) < 0 || provision_keep(h, p, manifest, err) < 0 ||
-	    provision_publish(h, p, manifest, err) < 0)
+	    bootstrap(h, p, strcmp(p->engine, "native") == 0 ? 1 : 2, err) < 0 ||
+	    add_accounts(h, p, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
+	    provision_keep(h, p, manifest, err) < 0 || provision_publish(h, p, manifest, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;
@@ -460,7 +489,7 @@ int provision_change(struct helper *h, const struct provision *p, struct manifes
 	manifest->changed = time(NULL);
 	if (manifest_write(manifest, &fd, err) < 0 ||
 	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
-	    bootstrap(h, p, err) < 0 || provision_publish(h, p, fd, err) < 0)
+	    bootstrap(h, p, 2, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;

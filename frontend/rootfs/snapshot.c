@@ -11,7 +11,7 @@
 #include "frontend/cli/lock_wait.h"
 #include "lib/hash.h"
 #include "lib/hex_read.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
 #define KEEP_SECONDS (30 * 24 * 60 * 60)

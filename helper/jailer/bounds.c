@@ -1,6 +1,5 @@
 #include "helper/jailer/bounds.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,27 +34,20 @@ void bounds_set(const struct policy_rule *rule)
  * rename them. More than any limit if the directory cannot be read. */
 static uint64_t bounds_count_rootfs(int folder, const char *name)
 {
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
 	const struct dirent *entry;
 	uint64_t count = 0;
 
-	if (!d)
-		closep(&copy);
 	while (errno = 0, d && (entry = readdir(d))) {
 		_cleanup_close_ int fd = -1;
 
 		if (tree_is_dots(entry->d_name) || strcmp(entry->d_name, name) == 0)
 			continue;
-		fd = openat(folder, entry->d_name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = tree_open_beneath(folder, entry->d_name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0);
 		count += fd >= 0 && is_rootfs(fd);
 	}
-	if (!d || errno)
-		count = UINT32_MAX;
-	if (d)
-		closedir(d);
-	return count;
+	return d && !errno ? count : UINT32_MAX;
 }
 
 /* The name of the rootfs that TASK adds to its first directory, or NULL. */

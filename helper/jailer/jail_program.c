@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "helper/jailer/jail_command.h"
 #include "helper/jailer/worker_start.h"
 #include "lib/cleanup.h"
 #include "proto/validate.h"
@@ -96,7 +97,7 @@ static void set_epoch(uint32_t epoch)
 
 _Noreturn void jail_run_program(const struct jail_spec *spec)
 {
-	char *const *argv = (char *const *)(uintptr_t)spec->argv;
+	struct jail_command command = { 0 };
 
 	setsid();
 	environ = environment;
@@ -114,7 +115,9 @@ _Noreturn void jail_run_program(const struct jail_spec *spec)
 	signal(SIGPIPE, SIG_DFL);
 	if (spec->user && strcmp(spec->user, "root") != 0 && become_user(spec->user) < 0)
 		_exit(126);
-	execvp(argv[0], argv);
-	dprintf(2, "rootlet: cannot run %s: %s\n", argv[0], strerror(errno));
+	if (jail_command_make(&command, spec) < 0)
+		_exit(1);
+	execvp(command.argv[0], (char *const *)(uintptr_t)command.argv);
+	dprintf(2, "rootlet: cannot run %s: %s\n", command.argv[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }

@@ -28,7 +28,7 @@ static int watch_jail(struct server *s, const struct jail *jail, int text, struc
 	ssize_t n;
 
 	for (;;) {
-		if (serve_wait(s, fds, 2, 1000, err) < 0)
+		if (serve_wait(s, fds, 2, true, 1000, err) < 0)
 			return -1;
 		if (fds[1].revents) {
 			n = read(text, data, sizeof(data));

@@ -14,12 +14,7 @@
 
 int jailer_leave_host(struct error **err)
 {
-	if (unshare(IDMAP_HOST_PARTS) < 0)
-		return idmap_explain("namespaces",
-				     "user.max_net_namespaces user.max_ipc_namespaces "
-				     "user.max_uts_namespaces",
-				     err);
-	return 0;
+	return unshare(IDMAP_HOST_PARTS) < 0 ? idmap_explain("namespaces", err) : 0;
 }
 
 int jailer_act_for_caller(struct error **err)

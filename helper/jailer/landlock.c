@@ -30,8 +30,6 @@ static const struct landlock_place tool_places[] = {
 
 static const struct landlock_place tree_place = { "/", -1, ~LANDLOCK_DEVICES };
 
-#define COUNT(places) (sizeof(places) / sizeof(*(places)))
-
 static uint64_t rights_to(int file)
 {
 	return fcntl(file, F_GETFL) & O_PATH ? START : REOPEN;
@@ -51,7 +49,8 @@ int landlock_choose(enum file_access files, int file)
 		return PRIVILEGES_NO_RULESET;
 	if (files == FILES_TREE)
 		places[domain.place_count++] = tree_place;
-	for (size_t i = 0; files == FILES_TOOL && i < COUNT(tool_places); i++)
+	for (size_t i = 0; files == FILES_TOOL && i < sizeof(tool_places) / sizeof(*tool_places);
+	     i++)
 		places[domain.place_count++] = tool_places[i];
 	if (file >= 0)
 		places[domain.place_count++] =

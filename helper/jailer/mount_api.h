@@ -10,44 +10,13 @@
 #else
 #include <linux/mount.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
 #include <unistd.h>
 
-static inline int open_tree(int folder, const char *path, unsigned flags)
-{
-	return (int)syscall(SYS_open_tree, folder, path, flags);
-}
-
-static inline int move_mount(int from, const char *from_path, int to, const char *to_path,
-			     unsigned flags)
-{
-	return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
-}
-
-static inline int mount_setattr(int folder, const char *path, unsigned flags,
-				struct mount_attr *attr, size_t size)
-{
-	return (int)syscall(SYS_mount_setattr, folder, path, flags, attr, size);
-}
-
-static inline int fsopen(const char *type, unsigned flags)
-{
-	return (int)syscall(SYS_fsopen, type, flags);
-}
-
-static inline int fsconfig(int context, unsigned command, const char *key, const void *value,
-			   int number)
-{
-	return (int)syscall(SYS_fsconfig, context, command, key, value, number);
-}
-
-static inline int fsmount(int context, unsigned flags, unsigned attributes)
-{
-	return (int)syscall(SYS_fsmount, context, flags, attributes);
-}
-
-static inline int pidfd_open(pid_t pid, unsigned flags)
-{
-	return (int)syscall(SYS_pidfd_open, pid, flags);
-}
+#define open_tree(...) ((int)syscall(SYS_open_tree, __VA_ARGS__))
+#define move_mount(...) ((int)syscall(SYS_move_mount, __VA_ARGS__))
+#define mount_setattr(...) ((int)syscall(SYS_mount_setattr, __VA_ARGS__))
+#define fsopen(...) ((int)syscall(SYS_fsopen, __VA_ARGS__))
+#define fsconfig(...) ((int)syscall(SYS_fsconfig, __VA_ARGS__))
+#define fsmount(...) ((int)syscall(SYS_fsmount, __VA_ARGS__))
+#define pidfd_open(...) ((int)syscall(SYS_pidfd_open, __VA_ARGS__))
 #endif

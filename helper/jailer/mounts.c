@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "helper/jailer/mount_api.h"
+#include "lib/beneath.h"
 
 #define DEVICES 6
 static const char *const devices[DEVICES] = { "null", "zero", "full", "random", "urandom", "tty" };
@@ -59,17 +59,13 @@ static int new_mount(const char *type, const char *mode, unsigned attributes, st
 
 static int attach(int mount, int root, const char *name, bool folder, struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | (folder ? O_DIRECTORY : 0),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
 	_cleanup_close_ int target = -1;
 
 	if (folder)
 		mkdirat(root, name, 0755);
 	else
 		closep(&(int){ openat(root, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0666) });
-	target = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
+	target = tree_open_beneath(root, name, O_PATH | O_NOFOLLOW | (folder ? O_DIRECTORY : 0), 0);
 	if (target < 0 || move_mount(mount, "", target, "",
 				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount /%s in the jail", name);
@@ -112,13 +108,16 @@ static int fill_dev(int root, const int nodes[DEVICES], struct error **err)
 }
 
 /* On a merged-/usr host, /bin and the like are links into /usr; elsewhere they are directories. */
-static int take_usr_part(int root, const char *name, struct error **err)
+static int take_host_part(int root, const char *name, struct error **err)
 {
-	char path[16], target[64];
+	char path[32], target[64];
 	_cleanup_close_ int fd = -1;
 	ssize_t length;
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/%s", name);
+	if (lstat(path, &st) < 0)
+		return 0;
 	length = readlink(path, target, sizeof(target) - 1);
 	if (length > 0) {
 		target[length] = '\0';
@@ -126,28 +125,27 @@ static int take_usr_part(int root, const char *name, struct error **err)
 			return error_errno(err, ERR_SYSTEM, "cannot link %s in the jail", path);
 		return 0;
 	}
-	if (access(path, F_OK) < 0)
-		return 0;
 	fd = copy_mount(path, READ_ONLY, AT_RECURSIVE, err);
-	return fd < 0 ? -1 : attach(fd, root, name, true, err);
+	return fd < 0 ? -1 : attach(fd, root, name, S_ISDIR(st.st_mode), err);
 }
 
 static int mounts_take_host(int root, struct error **err)
 {
-	static const char *const parts[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
-	_cleanup_close_ int usr = copy_mount("/usr", READ_ONLY, AT_RECURSIVE, err);
-	_cleanup_close_ int alternatives = copy_mount("/etc/alternatives", READ_ONLY, 0, NULL);
-	_cleanup_close_ int cache = copy_mount("/etc/ld.so.cache", READ_ONLY, 0, NULL);
+	static const char *const parts[] = { "usr",
+					     "bin",
+					     "sbin",
+					     "lib",
+					     "lib32",
+					     "lib64",
+					     "libx32",
+					     "etc/alternatives",
+					     "etc/ld.so.cache" };
 
-	if (usr < 0 || attach(usr, root, "usr", true, err) < 0)
-		return -1;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (take_usr_part(root, parts[i], err) < 0)
-			return -1;
 	mkdirat(root, "etc", 0755);
-	if (alternatives >= 0 && attach(alternatives, root, "etc/alternatives", true, err) < 0)
-		return -1;
-	return cache < 0 ? 0 : attach(cache, root, "etc/ld.so.cache", false, err);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (take_host_part(root, parts[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 /* A mount must be attached somewhere before anything can be mounted on it. */
@@ -197,12 +195,8 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
 static int find_tree(const struct jail_spec *spec, const struct jail_place *place,
 		     struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-	};
 	_cleanup_close_ int fd =
-		(int)syscall(SYS_openat2, place->mount, place->name, &how, sizeof(how));
+		tree_open_own(place->mount, place->name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
 	struct stat is, should;
 
 	if (fd < 0 || fstat(fd, &is) < 0 || fstat(spec->root, &should) < 0)
@@ -283,17 +277,13 @@ static int make_covers(struct error **err)
 /* Covers /proc/NAME by something empty or, if COVERS is -1, by itself, read-only. */
 static int cover_part(int root, int covers, const char *name, struct error **err)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	_cleanup_close_ int part = -1, cover = -1;
 	struct stat st;
 	char path[32];
 
 	snprintf(path, sizeof(path), "proc/%s", name);
-	part = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	part = tree_open_beneath(root, path, O_PATH | O_NOFOLLOW, 0);
 	/* Not every kernel has all of them. */
 	if (part < 0 && errno == ENOENT)
 		return 0;

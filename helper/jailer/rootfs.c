@@ -9,6 +9,7 @@
 
 #include "helper/jailer/tree_tasks.h"
 #include "lib/error_wrap.h"
+#include "lib/owned.h"
 
 /* Not in any header of the kernel. */
 #define BCACHEFS_MAGIC 0xca451a4e
@@ -93,15 +94,6 @@ bool keeps_owners(const struct server *s, int folder)
 	return false;
 }
 
-/* FD belongs to the range's root, and nobody else can write to it. */
-static bool is_roots(int fd, mode_t type)
-{
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == 0 &&
-	       !(st.st_mode & (S_IWGRP | S_IWOTH));
-}
-
 bool is_sound_rootfs(int folder)
 {
 	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
@@ -111,8 +103,8 @@ bool is_sound_rootfs(int folder)
 		own = tree_open_own(tree, "etc/rootlet", O_PATH | O_DIRECTORY);
 	if (own >= 0)
 		manifest = tree_open_own(own, "manifest.json", O_PATH);
-	return is_roots(folder, S_IFDIR) && is_roots(tree, S_IFDIR) && is_roots(own, S_IFDIR) &&
-	       is_roots(manifest, S_IFREG);
+	return owned_by(folder, S_IFDIR, 0) && owned_by(tree, S_IFDIR, 0) &&
+	       owned_by(own, S_IFDIR, 0) && owned_by(manifest, S_IFREG, 0);
 }
 
 int claim_rootfs(const struct server *s, int parent, const char *name, int *tree,

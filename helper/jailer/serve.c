@@ -9,46 +9,27 @@
 #define LOCK_SECONDS 120
 #define LOCK_PAUSE 50 /* ms */
 
-static int serve_in_time(const struct server *s, struct error **err)
-{
-	if (clock_seconds() < s->deadline)
-		return 0;
-	return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
-}
-
-int serve_wait_alone(const struct server *s, struct pollfd *fd, int pause, struct error **err)
-{
-	if (RETRY_ON_EINTR(poll(fd, 1, pause)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
-	return serve_in_time(s, err);
-}
-
-int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
+int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, bool watch, int pause,
 	       struct error **err)
 {
 	struct pollfd *witnesses = fds + count;
 
-	witnesses[0] = (struct pollfd){ .fd = s->parser, .events = POLLIN };
-	witnesses[1] = (struct pollfd){ .fd = s->audit, .events = POLLIN };
+	witnesses[0] = (struct pollfd){ .fd = watch ? s->parser : -1, .events = POLLIN };
+	witnesses[1] = (struct pollfd){ .fd = watch ? s->audit : -1, .events = POLLIN };
 	if (RETRY_ON_EINTR(poll(fds, count + WITNESSES, pause)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot wait for the jail");
 	if (witnesses[0].revents)
 		return error_set(err, ERR_INTERRUPTED, "the front end exited");
 	if (witnesses[1].revents)
 		return audit_lost(err);
-	return serve_in_time(s, err);
+	if (clock_seconds() >= s->deadline)
+		return error_set(err, ERR_INTERRUPTED, "it took longer than %u s", s->limit);
+	return 0;
 }
 
-void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total)
+void serve_log(const char *line, void *server)
 {
-	struct note note = { .kind = NOTE_PROGRESS, .progress = { done, total } };
-
-	snprintf(note.text, sizeof(note.text), "%s", stage);
-	packet_offer(s->parser, &note, sizeof(note), NULL);
-}
-
-void serve_log(const struct server *s, const char *line)
-{
+	const struct server *s = server;
 	struct note note = { .kind = NOTE_LOG };
 	struct pollfd fds[] = { { .fd = s->parser, .events = POLLOUT },
 				{ .fd = s->audit, .events = POLLIN } };
@@ -64,7 +45,7 @@ int serve_go_on(const struct server *s, int pause, struct error **err)
 {
 	struct pollfd fds[WITNESSES];
 
-	return serve_wait(s, fds, 0, pause, err);
+	return serve_wait(s, fds, 0, true, pause, err);
 }
 
 int serve_lock(const struct server *s, int fd, struct error **err)

@@ -5,22 +5,17 @@
 
 #include "helper/jailer/server.h"
 
-/* Messages to the front end. Progress is dropped if the front end does not read it. For a line of a
- * jail's output, the jailer waits until the deadline. */
-void serve_progress(const struct server *s, const char *stage, uint64_t done, uint64_t total);
-void serve_log(const struct server *s, const char *line);
+/* Sends the front end a line of a jail's output. If the front end does not read it, the jailer
+ * (SERVER) waits until the deadline. */
+void serve_log(const char *line, void *server);
 
-/* poll(2) for up to PAUSE ms. FDS has room for WITNESSES more than COUNT: the peers that must be
- * alive while a request runs. They send nothing during that, so any event means that one has
- * exited. Returns 0, or -1 with ERR set: ERR_INTERRUPTED if the front end has exited or the
+/* poll(2) for up to PAUSE ms. FDS has room for WITNESSES more than COUNT: with WATCH, the peers
+ * that must be alive while a request runs. They send nothing during that, so any event means that
+ * one has exited. Returns 0, or -1 with ERR set: ERR_INTERRUPTED if the front end has exited or the
  * request's time limit has passed. */
 #define WITNESSES 2
-int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, int pause,
+int serve_wait(const struct server *s, struct pollfd *fds, nfds_t count, bool watch, int pause,
 	       struct error **err);
-
-/* poll(2) for one descriptor, whether or not the peers are alive. -1 with ERR_INTERRUPTED if the
- * request's time limit has passed. */
-int serve_wait_alone(const struct server *s, struct pollfd *fd, int pause, struct error **err);
 
 /* As serve_wait(), without descriptors: for work without a jail, to be called every now and then.
  */

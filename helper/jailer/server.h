@@ -31,7 +31,6 @@ struct server {
 	int parent, staging, tree; /* descriptors or -1 */
 	int old;		   /* the rootfs that is being changed, locked, or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
-	uint32_t package_count;
 	bool native, pieces; /* the engine; neither: debootstrap */
 	uint32_t epoch;	     /* for a reproducible tree, in seconds since 1970; 0: none */
 	struct stage verifier, unpacker;

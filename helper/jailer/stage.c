@@ -81,8 +81,7 @@ static int wait_for_note(const struct server *s, const struct stage *stage, bool
 	struct pollfd fds[1 + WITNESSES] = { { .fd = stage->socket, .events = POLLIN } };
 
 	while (!fds[0].revents)
-		if ((watch ? serve_wait(s, fds, 1, PAUSE, err)
-			   : serve_wait_alone(s, fds, PAUSE, err)) < 0)
+		if (serve_wait(s, fds, 1, watch, PAUSE, err) < 0)
 			return -1;
 	return 0;
 }
@@ -96,8 +95,9 @@ int stage_wait(const struct server *s, const struct stage *stage, bool watch, st
 		if (wait_for_note(s, stage, watch, err) < 0 ||
 		    receive_note(stage, note, fd, err) < 0)
 			return -1;
+		/* Dropped if the front end does not read it. */
 		if (note->kind == NOTE_PROGRESS)
-			serve_progress(s, note->text, note->progress.done, note->progress.total);
+			packet_offer(s->parser, note, sizeof(*note), NULL);
 	} while (note->kind != NOTE_RESULT);
 	return note_error(note, err);
 }

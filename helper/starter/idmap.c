@@ -31,33 +31,13 @@ static int idmap_write_map(pid_t pid, const char *file, uint32_t first, uint32_t
 	return fd >= 0 && write(fd, map, (size_t)length) == length ? 0 : -1;
 }
 
-#define APPARMOR_RULE "kernel.apparmor_restrict_unprivileged_userns"
-
-/* AppArmor's rule either forbids a user namespace, or allows it but takes away all capabilities in
- * it. Source: Linux of Ubuntu, security/apparmor/lsm.c. */
-static bool is_apparmors(int number)
+int idmap_explain(const char *what, struct error **err)
 {
-	_cleanup_close_ int fd = open("/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-				      O_RDONLY | O_CLOEXEC);
-	char value = '0';
-
-	return (number == EPERM || number == EACCES) && fd >= 0 && read(fd, &value, 1) == 1 &&
-	       value != '0';
-}
-
-int idmap_explain(const char *what, const char *settings, struct error **err)
-{
-	int number = errno;
-
-	if (is_apparmors(number))
-		return error_set(err, ERR_HOST,
-				 "cannot create %s: AppArmor forbids it without a profile (the "
-				 "sysctl " APPARMOR_RULE " is 1); ask an administrator to load the "
-				 "profile; to see which one, run: rootlet doctor",
-				 what);
 	/* ENOSPC means that a sysctl's limit was reached, not that a disk is full. */
-	return error_set(err, ERR_HOST, "cannot create %s: %s; to see the limits, run: sysctl %s",
-			 what, strerror(number), settings);
+	return error_set(err, ERR_HOST,
+			 "cannot create %s: %m; to see which setting forbids it, run: rootlet "
+			 "doctor",
+			 what);
 }
 
 static int choose_range(const struct session *session, struct idmap *map, struct error **err)
@@ -65,7 +45,7 @@ static int choose_range(const struct session *session, struct idmap *map, struct
 	const struct caller *caller = &session->grant.caller;
 
 	if (session->mode != MODE_INSTALLED)
-		return own_ids_find(caller, map, err);
+		return own_ids_check(map, err);
 	if (policy_range(&session->grant, &map->first_uid, err) < 0)
 		return -1;
 	map->first_gid = map->first_uid;
@@ -117,11 +97,7 @@ pid_t idmap_fork(struct error **err)
 	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (pid > 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		kill(pid, SIGKILL);
-	return pid < 0 ? idmap_explain("a user namespace",
-				       "kernel.unprivileged_userns_clone "
-				       "user.max_user_namespaces",
-				       err)
-		       : pid;
+	return pid < 0 ? idmap_explain("a user namespace", err) : pid;
 }
 
 int idmap_write(const struct session *session, const struct idmap *map, pid_t child,

@@ -18,9 +18,8 @@ int idmap_open(const struct session *session, struct idmap *map, struct error **
  * no ids before idmap_write(). */
 pid_t idmap_fork(struct error **err);
 
-/* Explains by errno why no namespace could be created: ERR_HOST, with advice for the administrator.
- * SETTINGS are the sysctls that may forbid it. Returns -1. */
-int idmap_explain(const char *what, const char *settings, struct error **err);
+/* Says, by errno, that WHAT could not be created: ERR_HOST. Returns -1. */
+int idmap_explain(const char *what, struct error **err);
 
 /* The namespaces that the child creates besides those of users and processes. */
 #define IDMAP_HOST_PARTS (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)

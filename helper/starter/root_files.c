@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "helper/starter/privileges.h"
+#include "lib/owned.h"
 
 #define MEMORY_DIRECTORY "/var/lib/rootlet"
 
@@ -28,10 +29,8 @@ int root_file_open(const struct session *s, const char *path, int flags)
 int file_check(int fd, uid_t owner, int flags)
 {
 	int have = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-	struct stat st;
 
-	if (have >= 0 && (have & (O_ACCMODE | O_APPEND)) == flags && fstat(fd, &st) == 0 &&
-	    S_ISREG(st.st_mode) && st.st_uid == owner && !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+	if (have >= 0 && (have & (O_ACCMODE | O_APPEND)) == flags && owned_by(fd, S_IFREG, owner) &&
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
 		return fd;
 	closep(&fd);

@@ -1,6 +1,5 @@
 /* A policy's text, and decisions by that policy. */
-#include "policy/decide.h"
-#include "policy/operations.h"
+#include "policy/decide_mirror.h"
 #include "policy/policy_text.h"
 
 #include "fuzz.h"

@@ -111,6 +111,9 @@ def apparmor():
     doctor("no restriction, but this program cannot create a namespace", "missing", "user namespaces",
            "cannot be made",
            environment=alone)
+    doctor("a limit on namespaces is reached", "missing", "user namespaces",
+           "a limit on the number of namespaces is reached", "sysctl --all --pattern user.max_",
+           before=[f"{BUILD}/tests/deny", str(errno.ENOSPC)])
 
 
 def namespaces_by_name():

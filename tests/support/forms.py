@@ -31,7 +31,7 @@ TEXTS = {
     "Change": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD)},
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
     "Keep": {"name": (b"n" * 64, NAME)},
-    "BuildImage": {"format": (b"f" * 48, WORD)},
+    "BuildImage": {"format": (b"squashfs", rb"erofs|ext4|tar|squashfs")},
     "Read": {"file": (b"f" * 48, WORD)},
 }
 # The other fields: (valid values, invalid values). For repeated text, one invalid value makes the field

@@ -83,6 +83,20 @@ class Answer:
     kinds: str = ""  # from Found
 
 
+def first_ids(user):
+    """Returns the first user id and group id of USER's range, as the front end passes them to the helper."""
+    uid = user.ids()[0]
+    found = []
+    for file in ("/etc/subuid", "/etc/subgid"):
+        lines = []
+        if os.path.exists(file):
+            with open(file, encoding="utf-8") as text:
+                lines = [line.strip().split(":") for line in text]
+        found += [line[1] for line in lines if line[0] in (user.name, str(uid)) and
+                  int(line[2]) >= 65536][:1] or ["1878982656" if uid == 0 else "0"]
+    return found
+
+
 class Helper:
     """with Helper(home.user) as helper: helper.ask("Hello", version=1, purpose="create")
 
@@ -106,7 +120,7 @@ class Helper:
                 os.close(fd)
                 moves += f" {number}<&{fds[-1]} {fds[-1]}<&-"
         self.process = subprocess.Popen(
-            [*before, "/bin/bash", "-c", f'{setup} exec "$0" {moves}', program],
+            [*before, "/bin/bash", "-c", f'{setup} exec "$0" "$@" {moves}', program, *first_ids(user)],
             pass_fds=fds, env={**sanitizers.environment(), **(environment or {})}, cwd="/",
                                         stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **({} if before else user.switch()))

@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "lib/write_all.h"
-#include "policy/decide.h"
-#include "policy/operations.h"
+#include "policy/decide_mirror.h"
 #include "policy/policy_text.h"
 #include "policy/rule_content.h"
 #include "rootlet.pb-c.h"
@@ -38,12 +37,12 @@ static const struct {
 	{ "users = lab\n", "p:1: unknown section []" },
 	{ LAB "rubbish\n", "p:3: neither" },
 	{ "[allow lab]\n[ids]\nfirst = 200000\n", "p:1: a section without a key" },
-	{ LAB "max-size = 2X\n", "p:3: \"2X\" is not a size" },
-	{ LAB "max-size = 0\n", "p:3: \"0\" is not a size" },
-	{ LAB "max-size = -1\n", "p:3: \"-1\" is not a size" },
+	{ LAB "max-size = 2X\n", "p:3: \"2X\" is not a valid size" },
+	{ LAB "max-size = 0\n", "p:3: \"0\" is not a valid size" },
+	{ LAB "max-size = -1\n", "p:3: \"-1\" is not a valid size" },
 	{ LAB "max-size = 99999999999999999999\n", "p:3:" },
 	{ LAB "max-size = 512M\n", NULL },
-	{ LAB "max-count = 2G\n", "p:3: \"2G\" is not a number" },
+	{ LAB "max-count = 2G\n", "p:3: \"2G\" is not a valid number" },
 	{ LAB "tree-modes = 0700 0755\n", NULL },
 	{ LAB "tree-modes = 0777\n", "p:3: \"0777\" is not a valid rootfs mode" },
 	{ LAB "tree-modes = 755\n", "p:3:" },
@@ -56,14 +55,16 @@ static const struct {
 	{ LAB "keyrings = x.gpg\n", "p:3:" },
 	{ LAB "mirrors = ftp://x\n", "p:3:" },
 	{ LAB "releases = Jammy\n", "p:3:" },
-	{ "[audit]\nrequired = maybe\n", "p:2: \"maybe\": write yes or no" },
-	{ "[audit]\nfile = log\n", "p:2: \"log\" is neither an absolute path" },
+	{ "[audit]\nrequired = maybe\n", "p:2: \"maybe\" is not a valid switch (yes or no)" },
+	{ "[audit]\nfile = log\n", "p:2: \"log\" is not a valid absolute path (or none)" },
+	{ "[audit]\nfile =\n", "p:2: \"\" is not a valid absolute path (or none)" },
+	{ "[audit]\nfile = /var/log/of all\n", NULL },
 	{ "[audit]\nfile = none\n", NULL },
 	{ "[audit]\nrequired = yes\n", NULL },
 	{ "[audit]\nrequired = yes\nfile = none\n", "p: audit: required = yes needs a file" },
-	{ "[ids]\nfirst = 1000\n", "p:2: \"1000\" is not an id" },
+	{ "[ids]\nfirst = 1000\n", "p:2: \"1000\" is not a valid id" },
 	{ "[ids]\nfirst = 4294967295\n", "p:2:" },
-	{ "[ids]\nuids = 5-1\n", "p:2: \"5-1\" is neither a span" },
+	{ "[ids]\nuids = 5-1\n", "p:2: \"5-1\" is not a valid span" },
 	{ "[ids]\nuids = 0-10\n", "p:2:" },
 	{ "[ids]\nfirst = 4000000000\nuids = 1000-9000\n", "go beyond the last id" },
 	{ "[ids]\nuser a = 200000\nuser b = 265536\n", NULL },

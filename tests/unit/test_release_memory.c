@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/pwrite_all.h"
 #include "lib/write_all.h"
 #include "tap.h"
 

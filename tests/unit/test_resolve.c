@@ -5,7 +5,7 @@
 
 #include "frontend/archive/kept_file.h"
 
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 #include "package_lists.h"
 #include "scratch.h"
 #include "tap.h"

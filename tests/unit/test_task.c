@@ -352,7 +352,9 @@ static void check_notes(void)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return;
-	note_progress(ends[0], "stage", 3, 4);
+	note = (struct note){ .kind = NOTE_PROGRESS, .progress = { 3, 4 }, .text = "stage" };
+	note_send(ends[0], &note, -1);
+	note = (struct note){ 0 };
 	tap_check(receive(ends[1], &note, &count) && note.kind == NOTE_PROGRESS && count == 0 &&
 			  note.progress.done == 3 && note.progress.total == 4 &&
 			  strcmp(note.text, "stage") == 0,

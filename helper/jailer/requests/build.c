@@ -48,7 +48,6 @@ static int build_begin(struct server *s, const struct request *request, const ch
 		.root = s->tree,
 	};
 
-	s->package_count = 0;
 	s->native = strcmp(engine, "native") == 0;
 	s->pieces = strcmp(engine, "pieces") == 0;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
@@ -119,7 +118,6 @@ int handle_package(struct server *s, struct request *request, struct error **err
 
 	if (r == 0 && (s->native || s->pieces))
 		r = build_ask_worker(s, &s->unpacker, request, 1, err);
-	s->package_count += r == 0;
 	return abandon_failed(s, r);
 }
 
@@ -130,16 +128,13 @@ int handle_local_package(struct server *s, struct request *request, struct error
 	const struct task *given = request->task;
 	static struct task t;
 	struct request package = { .task = &t, .fds = request->fds };
-	int r;
 
 	if (s->old < 0)
 		return error_set(err, ERR_REFUSED, "LocalPackage refused: it goes with Change");
 	t.operation = OP_PACKAGE;
 	memcpy(t.package.name, given->local_package.name, sizeof(t.package.name));
 	memcpy(t.package.sha256, given->local_package.sha256, sizeof(t.package.sha256));
-	r = build_ask_worker(s, &s->unpacker, &package, 1, err);
-	s->package_count += r == 0;
-	return abandon_failed(s, r);
+	return abandon_failed(s, build_ask_worker(s, &s->unpacker, &package, 1, err));
 }
 
 /* No user namespace can create device nodes. A guest mounts devtmpfs here; until then, redirections

@@ -6,34 +6,11 @@
 #include "lib/error_wrap.h"
 #include "proto/note.h"
 
-static void log_line(const char *line, void *context)
-{
-	const struct server *s = context;
-
-	serve_log(s, line);
-}
-
-/* Logs dpkg's findings; it prints nothing if all is well. "c" marks a configuration file, which may
- * well differ. Files left out by path-exclude count as missing ("missing"; before dpkg 1.20,
- * "??5??????"): the script removes those lines. */
+/* Logs what dpkg finds wrong. */
 static int ask_dpkg(struct server *s, int tree, struct error **err)
 {
-	static const char *const argv[] = {
-		"sh", "-c",
-		"dpkg --audit\n"
-		"rules=$(sed -n -e 's|^path-exclude=\\(.*\\)|case $path in (\\1) out=1;; esac|p' "
-		"\\\n"
-		"  -e 's|^path-include=\\(.*\\)|case $path in (\\1) out=0;; esac|p' \\\n"
-		"  /etc/dpkg/dpkg.cfg.d/rootlet 2>/dev/null)\n"
-		"dpkg --verify | grep -v '^.\\{9\\} c /' | while IFS= read -r line; do\n"
-		"  out=0 path=/${line#*/}\n"
-		"  [ -e \"$path\" ] || [ -L \"$path\" ] || eval \"$rules\"\n"
-		"  [ $out = 1 ] || printf '%s\\n' \"$line\"\n"
-		"done",
-		NULL
-	};
-	struct output output = { .line = log_line, .context = s };
-	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .argv = argv };
+	struct output output = { .line = serve_log, .context = s };
+	struct jail_spec spec = { .kind = JAIL_TREE, .root = tree, .script = SCRIPT_DPKG };
 
 	return jail_run(s, &spec, &output, err) < 0 ? -1 : 0;
 }

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 
 #include "helper/worker/entries.h"
-#include "lib/write_all.h"
+#include "lib/pwrite_all.h"
 
 #define DEPTH_MAX 1000
 #define TRIAL ".rootlet-trial"

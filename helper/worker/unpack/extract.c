@@ -8,6 +8,7 @@
 
 #include "lib/beneath.h"
 #include "lib/write_all.h"
+#include "proto/tree_attribute.h"
 
 #define DPKG_NEW ".dpkg-new"
 #define ID_MAX 65534

@@ -114,10 +114,13 @@ static char *include_option(const struct chain *c)
 static void debootstrap_count_line(const char *line, void *context)
 {
 	struct progress_state *p = context;
+	struct note note = { .kind = NOTE_PROGRESS, .text = "Unpacking base packages" };
 
-	if (strncmp(line, "I: Retrieving ", 14) == 0 || strncmp(line, "I: Validating ", 14) == 0 ||
-	    strncmp(line, "I: Extracting ", 14) == 0)
-		note_progress(p->channel, "Unpacking base packages", ++p->done, 0);
+	if (strncmp(line, "I: Retrieving ", 14) != 0 && strncmp(line, "I: Validating ", 14) != 0 &&
+	    strncmp(line, "I: Extracting ", 14) != 0)
+		return;
+	note.progress.done = ++p->done;
+	note_send(p->channel, &note, -1);
 }
 
 static _Noreturn void debootstrap_run(const char *const *argv, int text)
