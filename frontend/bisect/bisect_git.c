@@ -10,6 +10,16 @@
 #define OUTPUT_MOST (16u << 20)
 #define WORDS_MOST 16
 
+void git_forget_environment(void)
+{
+	static const char *const names[] = { "GIT_DIR",	       "GIT_WORK_TREE",
+					     "GIT_INDEX_FILE", "GIT_COMMON_DIR",
+					     "GIT_PREFIX",     "GIT_OBJECT_DIRECTORY" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		unsetenv(names[i]);
+}
+
 static const char **git_words(const char *directory, const char *const *words,
 			      const char *line[static WORDS_MOST + 4])
 {

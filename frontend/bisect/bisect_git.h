@@ -7,6 +7,10 @@
 
 #define COMMIT_MOST 64 /* hexadecimal digits: SHA-256 */
 
+/* Removes the variables that make git use another repository than that of its directory: a hook
+ * has them, for example. */
+void git_forget_environment(void);
+
 /* Runs `git -C DIRECTORY WORDS…` and returns what it prints, without the last newline; the caller
  * frees it. NULL with ERR set if it fails: git's own words. WORDS is NULL-terminated. */
 char *git_read(const char *directory, const char *const *words, struct error **err);

@@ -91,6 +91,11 @@ static int search_bad_end(const struct bisect_search *b, const char *worktree, s
 	else if (!repeats)
 		repeats = bisect_repeats(wilson_interval(step.trials).low,
 					 (unsigned int)search_number(b, "steps"));
+	if (!repeats)
+		return error_set(err, ERR_INPUT,
+				 "the tests failed %zu of %zu times at the bad end: that is too "
+				 "rare for a bisect",
+				 step.trials.failed, step.trials.total);
 	return search_set_number(b, "repeats", repeats, err);
 }
 

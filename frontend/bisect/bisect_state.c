@@ -78,6 +78,22 @@ int bisect_state_make(struct bisect_state *s, struct error **err)
 	return error_errno(err, ERR_SYSTEM, "cannot make %s", s->path);
 }
 
+/* Whether RECORD has all that the other functions take for granted. */
+static bool bisect_state_is_whole(const json_t *record)
+{
+	static const char *const texts[] = { "tree", "good",	  "bad", "program",
+					     "make", "directory", NULL };
+	const json_t *words = json_object_get(record, "words");
+
+	for (const char *const *key = texts; *key; key++)
+		if (!json_is_string(json_object_get(record, *key)))
+			return false;
+	for (size_t i = 0; i < json_array_size(words); i++)
+		if (!json_is_string(json_array_get(words, i)))
+			return false;
+	return true;
+}
+
 int bisect_state_open(struct bisect_state *s, const char *id, bool lock, struct error **err)
 {
 	_cleanup_free_ char *all = paths_state("bisects", err), *text = NULL;
@@ -93,9 +109,9 @@ int bisect_state_open(struct bisect_state *s, const char *id, bool lock, struct 
 		return -1;
 	text = tree_read(s->fd, RECORD, FILE_MOST, NULL, err);
 	s->record = text ? json_loads(text, 0, NULL) : NULL;
-	if (text && !json_is_object(s->record))
+	if (text && !bisect_state_is_whole(s->record))
 		return error_set(err, ERR_INPUT, "%s/" RECORD " is damaged", s->path);
-	return s->record ? 0 : -1;
+	return text ? 0 : -1;
 }
 
 int bisect_state_write(const struct bisect_state *s, struct error **err)

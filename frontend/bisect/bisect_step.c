@@ -31,18 +31,17 @@ const char *bisect_verdict_name(enum bisect_verdict verdict)
 /* WORD with the worktree's path for each "{}". The caller frees it; NULL if out of memory. */
 static char *bisect_word(const char *word, const char *worktree)
 {
-	char *text = strdup(word), *at;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	const char *at;
 
-	while (text && (at = strstr(text, HERE))) {
-		char *longer = NULL;
-
-		*at = '\0';
-		if (asprintf(&longer, "%s%s%s", text, worktree, at + strlen(HERE)) < 0)
-			longer = NULL;
-		free(text);
-		text = longer;
-	}
-	return text;
+	if (!out)
+		return NULL;
+	for (; (at = strstr(word, HERE)); word = at + strlen(HERE))
+		fprintf(out, "%.*s%s", (int)(at - word), word, worktree);
+	fputs(word, out);
+	return fclose(out) == 0 ? text : NULL;
 }
 
 static int bisect_log_open(const struct bisect_state *s, const char *name, struct error **err)
@@ -114,15 +113,23 @@ static void bisect_line_clear(struct bisect_line *l)
 	free(l->words);
 }
 
-static bool bisect_line_add(struct bisect_line *l, const char *word, const char *worktree)
+/* Takes ownership of WORD, which is NULL if memory ran out. */
+static bool bisect_line_add(struct bisect_line *l, char *word)
 {
-	char *copy = bisect_word(word, worktree);
-
-	if (!copy)
+	if (!word)
 		return false;
-	l->owned[l->count] = copy;
-	l->words[l->count++] = copy;
+	l->owned[l->count] = word;
+	l->words[l->count++] = word;
 	return true;
+}
+
+static bool bisect_line_add_all(struct bisect_line *l, const char *const *words)
+{
+	bool good = true;
+
+	for (; good && *words; words++)
+		good = bisect_line_add(l, strdup(*words));
+	return good;
 }
 
 /* rootlet fstests --json … WORDS. The user may name another kernel than the one in the worktree. */
@@ -131,24 +138,29 @@ static bool bisect_line_make(const struct bisect_state *s, const char *worktree,
 {
 	const json_t *words = json_object_get(s->record, "words");
 	size_t most = json_array_size(words) + 16;
-	char count[16];
-	bool good = true;
+	const char *own[12] = { bisect_state_text(s, "program"), "fstests", "--json" };
+	size_t count = 3;
+	char number[16];
+	bool good;
 
 	l->words = calloc(most, sizeof(*l->words));
 	l->owned = calloc(most, sizeof(*l->owned));
 	if (!l->words || !l->owned)
 		return false;
-	snprintf(count, sizeof(count), "%u", repeats);
-	good = bisect_line_add(l, bisect_state_text(s, "program"), "") &&
-	       bisect_line_add(l, "fstests", "") && bisect_line_add(l, "--json", "");
-	if (good && !json_is_true(json_object_get(s->record, "own_kernel")))
-		good = bisect_line_add(l, "--kernel", "") && bisect_line_add(l, worktree, "");
-	if (good && repeats > 1)
-		good = bisect_line_add(l, "--repeat", "") && bisect_line_add(l, count, "");
-	if (good && repeats > 1 && until_failure)
-		good = bisect_line_add(l, "--until-failure", "");
+	if (!json_is_true(json_object_get(s->record, "own_kernel"))) {
+		own[count++] = "--kernel";
+		own[count++] = worktree;
+	}
+	snprintf(number, sizeof(number), "%u", repeats);
+	if (repeats > 1) {
+		own[count++] = "--repeat";
+		own[count++] = number;
+		own[count] = until_failure ? "--until-failure" : NULL;
+	}
+	good = bisect_line_add_all(l, own);
 	for (size_t i = 0; good && i < json_array_size(words); i++)
-		good = bisect_line_add(l, json_string_value(json_array_get(words, i)), worktree);
+		good = bisect_line_add(
+			l, bisect_word(json_string_value(json_array_get(words, i)), worktree));
 	return good;
 }
 

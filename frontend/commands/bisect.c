@@ -321,6 +321,7 @@ static int command_bisect(const struct parsed_line *line)
 	int status;
 
 	interrupt_catch();
+	git_forget_environment();
 	if ((line_has(line, OPTION_RESUME) ? bisect_reopen(line, &state, &err)
 					   : bisect_begin(line, &state, &err)) < 0 ||
 	    bisect_prepare(&search, &err) < 0 || bisect_ends(&search, &err) < 0 ||

@@ -227,6 +227,20 @@ def refused():
             "console 'Kernel panic - not syncing: mini'; exit 0")
 
 
+def odd_places():
+    """git's variables, and a state directory that is called like the placeholder."""
+    outcome = home.run(*line("--repeat", "1", good="main~7", bad="main"), seconds=300, environment={
+        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.folder}/x",
+        "XDG_STATE_HOME": home.make_folder(f"{home.folder}/{{}}")})
+    tap.report(outcome.status == 2 and "is bad: generic/001 failed" in outcome.err and not untouched(),
+               "git's variables and odd paths change nothing", *untouched(), outcome)
+    path = home.state(f"bisects/{newest()}/bisect.json")
+    for what, text in (("is cut short", "{"), ("lacks its words", "{}")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        refuses(f"a bisect.json that {what}", ["bisect", "--resume", newest()], "bisect.json is damaged")
+
+
 def refuses(what, words, says, bad=FAILS):
     outcome = home.run(*words, seconds=120, environment=environment(bad))
     tap.report(outcome.status in (1, 2) and re.search(says, outcome.err) and not untouched(), what,
@@ -236,7 +250,9 @@ def refuses(what, words, says, bad=FAILS):
 make_repository()
 steady()
 skipped()
+
 crashes()
 interrupted()
 refused()
+odd_places()
 tap.done()
