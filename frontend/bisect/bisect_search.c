@@ -144,7 +144,7 @@ static int search_start(const struct bisect_search *b, const char *worktree, str
 			  err);
 }
 
-/* Whether git bisect knows the answer, or knows that there is none. */
+/* Whether git bisect has found the commit, or has given up. */
 static bool search_has_ended(const char *log)
 {
 	return strstr(log, "\n# first bad commit: [") || strstr(log, "\n# only skipped commits");
