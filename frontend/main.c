@@ -47,15 +47,16 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-	&create_command,  &check_command,    &list_command,
-	&delete_command,  &install_command,  &uninstall_command,
-	&upgrade_command, &lock_command,     &export_command,
-	&verify_command,  &publish_command,  &shell_command,
-	&chroot_command,  &run_command,	     &fstests_command,
-	&runs_command,	  &deps_command,     &configurations_command,
-	&kconfig_command, &profiles_command, &cache_command,
-	&doctor_command,  &policy_command,   &audit_command,
-	&config_command,  &mcp_command,	     &help_command,
+	&create_command,	 &check_command,   &list_command,
+	&delete_command,	 &install_command, &uninstall_command,
+	&upgrade_command,	 &lock_command,	   &export_command,
+	&verify_command,	 &publish_command, &shell_command,
+	&chroot_command,	 &run_command,	   &fstests_command,
+	&bisect_command,	 &runs_command,	   &deps_command,
+	&configurations_command, &kconfig_command, &profiles_command,
+	&cache_command,		 &doctor_command,  &policy_command,
+	&audit_command,		 &config_command,  &mcp_command,
+	&help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

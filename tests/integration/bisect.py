@@ -1,0 +1,258 @@
+"""rootlet bisect on a git repository whose commits "build" fake kernels, with a fake vng that fails tests by
+the kernel's version. git, rootlet fstests and everything between them are real."""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from support import tap, vng
+from support.schemas import document
+from support.world import SOURCE, Home, Outcome, Tidy, own_rootfs, wait_until
+
+COMMITS = 24
+FIRST_BAD = 17
+rootfs = own_rootfs()
+TREE = f"{rootfs.store}/test-rootfs"
+home = Home()
+MINI = f"{home.folder}/fstests-mini"
+shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
+REPOSITORY = f"{home.folder}/linux"
+IMAGE = home.write("image", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4, "6.1.__"))
+
+# Puts the number of the commit into the kernel's version. Commits in `unbuildable` do not build.
+MAKE = (f"! grep -qx $(cat level) {home.folder}/unbuildable && mkdir -p arch/x86/boot && "
+        f"sed s/6.1.__/6.1.$(cat level)/ {IMAGE} >arch/x86/boot/bzImage")
+
+# The guest's words depend on the version of the kernel that it boots.
+GUEST = r"""
+kernel=$(grep -x -A1 -e --run "$results/words.$boot" | tail -n 1)
+level=$(grep -ao '6[.]1[.][0-9][0-9]' "$kernel" | head -n 1) level=${level##*.} level=${level#0}
+"""
+TEST = r"""
+echo generic/001 >$results/rootlet.list
+running generic/001
+if ((level >= 17)); then BAD; else echo ' 1s'; fi
+finish 0
+"""
+FAILS = "echo ' - output mismatch'"
+
+
+def git(*words):
+    done = subprocess.run(["git", "-C", REPOSITORY, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False, env=home.environment(), **home.user.switch())
+    if done.returncode:
+        raise RuntimeError(f"git {words}: {done.stdout}")
+    return done.stdout.strip()
+
+
+def make_repository():
+    """Commits 1 to COMMITS, each with its number in the file level."""
+    home.write("state/.keep", "")
+    home.write("config/git/config", "[user]\nname = A\nemail = a@example.org\n[init]\ndefaultBranch = main\n"
+               "[safe]\ndirectory = *\n")
+    home.make_folder(REPOSITORY)
+    git("init", "-q")
+    for number in range(1, COMMITS + 1):
+        home.write("linux/level", f"{number:02}\n")
+        git("add", "level")
+        git("commit", "-q", "-m", f"fs: change {number}\x1b[1m")
+    git("branch", "side", "HEAD~3")
+    home.write("linux/level", "the user's own work\n")  # not committed
+
+
+def commit(number):
+    return git("rev-parse", f"main~{COMMITS - number}")
+
+
+def environment(bad=FAILS, before="begin\n", script=TEST):
+    os.chmod(home.write("bin/vng", vng.PRELUDE + GUEST + before + script.replace("BAD", bad)), 0o755)
+    return {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+
+
+def line(*more, good="main~23", bad="main", words=()):
+    return ["bisect", "--tree", REPOSITORY, "--good", good, "--bad", bad, "--make", MAKE, *more, "--",
+            "--path", TREE, "--fstests", MINI, *words, "--", "generic/001"]
+
+
+def unbuildable(*numbers):
+    home.write("unbuildable", "".join(f"{number:02}\n" for number in numbers))
+
+
+def untouched():
+    """What must be as before in the user's repository."""
+    wrong = []
+    with open(f"{REPOSITORY}/level", encoding="utf-8") as file:
+        if file.read() != "the user's own work\n":
+            wrong.append("the user's file was changed")
+    if git("status", "--short") != "M level" or git("rev-parse", "HEAD") != commit(COMMITS):
+        wrong.append(git("status"))
+    if git("worktree", "list").count("\n"):
+        wrong.append(git("worktree", "list"))
+    return wrong
+
+
+def run(what, *more, status=0, env=None, **how):
+    """Runs a bisect to its end; returns its result."""
+    with Tidy(home) as tidy:
+        outcome = home.run(*line("--json", *more, **how), seconds=300, environment=env or environment())
+        wrong = tidy.complaints() + untouched() + document("bisect", outcome)[1]
+    tap.report(outcome.status == status and not wrong, what, *wrong, outcome)
+    return json.loads(outcome.out) if outcome.out else {}
+
+
+def suspects(result):
+    return [one["commit"] for one in result.get("suspects", ())]
+
+
+def steady():
+    unbuildable()
+    result = run("a test that always fails", "--repeat", "1")
+    steps = result.get("steps", [])
+    tap.report(suspects(result) == [commit(FIRST_BAD)], "the first bad commit is found", result)
+    tap.report(result["suspects"][0]["subject"] == f"fs: change {FIRST_BAD}?[1m", "subjects are cleaned",
+               result)
+    tap.report(5 + 1 <= len(steps) <= 5 + 2, "no more kernels are tested than necessary", steps)
+    tap.report(all(home.run("runs", "show", step["run"]).status == 0 for step in steps),
+               "each step is a run that can be shown", steps)
+    outcome = home.run(*line("--repeat", "1"), seconds=300, environment=environment())
+    tap.report(outcome.status == 0 and
+               f"The first bad commit:\n  {commit(FIRST_BAD)} fs: change" in outcome.out and
+               re.search(r"step 1 of about 5: [0-9a-f]{12} fs: change \d+\?\[1m\n  (good|bad)",
+                         outcome.err), "people see each step and the result", outcome)
+
+
+def skipped():
+    unbuildable(12, 13, 18)
+    result = run("kernels that do not build", "--repeat", "1")
+    tap.report(suspects(result) == [commit(FIRST_BAD)], "are skipped", result)
+    tap.report(any(step["verdict"] == "skipped" and os.path.exists(step["why"].rpartition(" ")[2])
+                   for step in result["steps"]), "their log is kept and named", result)
+    unbuildable(15, 16, 17)
+    result = run("the suspects include kernels that do not build", "--repeat", "1", status=1)
+    tap.report(sorted(suspects(result)) == sorted(map(commit, (15, 16, 17, 18))),
+               "all of them are named", result)
+    unbuildable()
+    result = run("kernels that do not boot", "--repeat", "1",
+                 env=environment(before="((level < 12 || level > 14)) || exit 1\nbegin\n"))
+    tap.report(suspects(result) == [commit(FIRST_BAD)], "are skipped as well", result)
+
+
+def crashes():
+    env = environment("console 'Kernel panic - not syncing: mini'; exit 0")
+    result = run("a kernel that crashes is bad if asked for", "--crash", "bad", env=env)
+    tap.report(suspects(result) == [commit(FIRST_BAD)] and result["repeats"] == 1,
+               "the crash is found", result)
+
+
+def interrupted():
+    """The first kernel between the ends hangs until this ends it."""
+    unbuildable()
+    hang = f"[[ ! -e {MINI}/hang || $level = 1 || $level = 24 ]] || sleep 600\nbegin\n"
+    env = environment(before=hang)
+    home.write("fstests-mini/hang", "")
+    for number, says in ((signal.SIGINT, r"to continue: rootlet bisect --resume (\S+)"),
+                         (signal.SIGKILL, "")):
+        with Tidy(home) as tidy:
+            process = home.start(*line("--repeat", "1"), environment=env)
+            steps = wait_for_steps(2)
+            busy = home.run("bisect", "--resume", newest(), environment=env)
+            tap.report(busy.status == 6 and "in another process" in busy.err,
+                       "a bisect that is under way cannot be resumed", busy)
+            process.send_signal(number)
+            outcome = ended(process)
+            wrong = tidy.complaints()
+        told = re.search(says, outcome.err)
+        tap.report(steps and told and not wrong, f"{number.name} ends all of it", *wrong, outcome)
+        os.unlink(f"{MINI}/hang")
+        resumed = home.run("bisect", "--resume", told.group(1) if says and told else newest(), "--json",
+                           seconds=300, environment=env)
+        tap.report(resumed.status == 0 and suspects(json.loads(resumed.out)) == [commit(FIRST_BAD)] and
+                   len(json.loads(resumed.out)["steps"]) <= 7 and not untouched(),
+                   f"--resume continues after {number.name}, and tests no kernel again",
+                   resumed, *untouched())
+        home.write("fstests-mini/hang", "")
+    os.unlink(f"{MINI}/hang")
+    again = home.run("bisect", "--resume", newest(), environment=env)
+    tap.report(again.status == 2 and "has ended" in again.err, "a bisect that has ended is not resumed",
+               again)
+
+
+def ended(process):
+    """Waits for the process; returns its Outcome."""
+    out, err = process.communicate(timeout=300)
+    return Outcome(process.returncode, out.decode(), err.decode(), 0)
+
+
+def newest():
+    return max(os.listdir(home.state("bisects")))
+
+
+def wait_for_steps(count):
+    """Waits until the newest bisect has tested COUNT kernels."""
+    before = set(os.listdir(home.state("bisects")))
+
+    def tested():
+        made = set(os.listdir(home.state("bisects"))) - before
+        path = home.state(f"bisects/{max(made)}/steps.jsonl") if made else ""
+        return made and os.path.exists(path) and open(path, encoding="utf-8").read().count("\n") >= count
+    return wait_until(tested, 120)
+
+
+def refused():
+    unbuildable()
+    other = git("commit-tree", "-m", "other", "HEAD^{tree}")
+    bare = ["bisect", "--good", "a", "--bad", "b", "--tree"]
+    for what, words, says in (
+            ("--good and --bad are swapped", line(good="main", bad="main~23"), "later than --bad .*swap"),
+            ("they are the same commit", line(good="main"), "the same commit"),
+            ("an unknown commit", line(good="nosuch"), 'has no commit "nosuch"'),
+            ("a commit like an option", line(good="--all"), 'has no commit "--all"'),
+            ("no common history", line(good=other), "no ancestor of --bad"),
+            ("no repository", [*bare, home.folder, "--", "x"], 'has no commit "a"'),
+            ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
+            ("no tests", line()[:9], "the tests are missing"),
+            ("--trials 0", line("--trials", "0"), "must be a number from 1"),
+            ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch"),
+            ("--resume with a path", ["bisect", "--resume", "../x"], "there is no bisect"),
+            ("--resume with --make", ["bisect", "--resume", "x", "--make", "y"], "does not go with --resume"),
+            ("an option that fstests does not know", line("--repeat", "1", words=["--nosuch"]), "--nosuch"),
+            ("the good end fails", line("--repeat", "1", good="main~2"),
+             "--good [0-9a-f]+ is bad: generic/001 failed")):
+        refuses(what, words, says)
+    refuses("the bad end passes", line("--repeat", "1"), "--bad [0-9a-f]+ passed all tests, 1 of 1",
+            "echo ' 1s'")
+    refuses("the bad end crashes", line("--repeat", "1"), "cannot be tested: the kernel crashed",
+            "console 'Kernel panic - not syncing: mini'; exit 0")
+
+
+def odd_places():
+    """git's variables, and a state directory that is called like the placeholder."""
+    outcome = home.run(*line("--repeat", "1", good="main~7", bad="main"), seconds=300, environment={
+        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.folder}/x",
+        "XDG_STATE_HOME": home.make_folder(f"{home.folder}/{{}}")})
+    tap.report(outcome.status == 2 and "is bad: generic/001 failed" in outcome.err and not untouched(),
+               "git's variables and odd paths change nothing", *untouched(), outcome)
+    path = home.state(f"bisects/{newest()}/bisect.json")
+    for what, text in (("is cut short", "{"), ("lacks its words", "{}")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        refuses(f"a bisect.json that {what}", ["bisect", "--resume", newest()], "bisect.json is damaged")
+
+
+def refuses(what, words, says, bad=FAILS):
+    outcome = home.run(*words, seconds=120, environment=environment(bad))
+    tap.report(outcome.status in (1, 2) and re.search(says, outcome.err) and not untouched(), what,
+               *untouched(), outcome)
+
+
+make_repository()
+steady()
+skipped()
+
+crashes()
+interrupted()
+refused()
+odd_places()
+tap.done()
