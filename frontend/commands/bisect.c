@@ -51,7 +51,8 @@ static const struct option_row bisect_rows[] = {
 	  .fallback = "10" },
 	{ "--repeat", "N", OPTION_REPEAT,
 	  "how often to run them on each kernel, at most (default: as the failures at the bad end "
-	  "require, so that the result is wrong in less than 1 of 100 cases)" },
+	  "require, so that the result is wrong in less than 1 of 100 cases)",
+	  .once = true },
 	{ "--crash", "bad|skip", OPTION_CRASH, "what a kernel is that crashes",
 	  .fallback = "skip" },
 	{ "--hang", "bad|skip", OPTION_HANG, "what a kernel is on which a test does not end",

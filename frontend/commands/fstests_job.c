@@ -114,7 +114,7 @@ static struct rootfs_choice rootfs_choice_of(const struct fstests_job *j)
 }
 
 /* The guest also finds out, but only once it has booted. */
-static int check_kernel(const struct fstests_job *j, struct error **err)
+static int check_kmemleak(const struct fstests_job *j, struct error **err)
 {
 	_cleanup_(kernel_features_free) struct kernel_features *features = NULL;
 
@@ -142,13 +142,13 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			fstests_job_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return check_kernel(j, err) < 0 || check_configurations(j, err) < 0
+		return check_kmemleak(j, err) < 0 || check_configurations(j, err) < 0
 			       ? -1
 			       : read_words(j, err);
 	}
 	j->upgrade.progress = j->run.progress;
 	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
-	    check_kernel(j, err) < 0 || check_configurations(j, err) < 0 ||
+	    check_kmemleak(j, err) < 0 || check_configurations(j, err) < 0 ||
 	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);

@@ -36,6 +36,26 @@ running generic/001
 if ((level >= 17)); then BAD; else echo ' 1s'; fi
 finish 0
 """
+# From the first bad commit on, every second run of the test fails.
+FLAKY = r"""
+status started
+says='ready 0 more'
+while echo "$token $says" && IFS=$'\037' read -ra order; do
+	case ${order[0]} in
+	list) echo generic/001 >$results/rootlet.list; continue ;;
+	end) break ;;
+	esac
+	says='ready 0 more'
+	for test in "${order[@]:1}"; do
+		[[ $test == */* ]] || continue
+		says=more
+		echo >>"$results/runs"
+		running "$test"
+		if ((level >= 17 && $(wc -l <"$results/runs") % 2 == 0)); then BAD; else echo ' 1s'; fi
+	done
+done
+status exit 0
+"""
 FAILS = "echo ' - output mismatch'"
 
 
@@ -146,6 +166,17 @@ def crashes():
                "the crash is found", result)
 
 
+def flaky():
+    """5 of 10 trials fail: the lower end of the interval is 23.7 %, and six times 0.763^24 is below 1 %."""
+    result = run("a test that fails every second time", env=environment(before="", script=FLAKY))
+    ends = result["steps"][:2]
+    tap.report(suspects(result) == [commit(FIRST_BAD)] and result["repeats"] == 24,
+               "is repeated as often as that requires", result)
+    tap.report([(step["failed"], step["tried"]) for step in ends] == [(5, 10), (0, 24)] and
+               all(step["failed"] == 1 for step in result["steps"][2:] if step["verdict"] == "bad"),
+               "a bad kernel is known after the first failure", *result["steps"])
+
+
 def interrupted():
     """The first kernel between the ends hangs until this ends it."""
     unbuildable()
@@ -252,6 +283,7 @@ steady()
 skipped()
 
 crashes()
+flaky()
 interrupted()
 refused()
 odd_places()
