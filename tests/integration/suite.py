@@ -199,7 +199,7 @@ def usage():
             ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown subcommand", ["runs", "remove"],
-             "list, show, compare, durations, merge, prune"),
+             "list, show, compare, durations, flaky, merge, report, archive, save, baselines, prune"),
             ("runs show without a run", ["runs", "show"], "show needs RUN")):
         with Tidy(home) as tidy:
             outcome = home.run(*command, seconds=120)
