@@ -9,7 +9,6 @@
 #include "frontend/cli/tree.h"
 
 #define LINES_MOST (64u << 20)
-#define FORMAT_READ 1 /* of run.json; a missing "format" is 1 */
 
 const char *report_text(const struct report_run *run, const char *key)
 {
@@ -130,7 +129,6 @@ static int report_read_kernel(struct report_run *run, bool running, struct error
 
 static int report_read_run(const char *name, struct report_run *run, struct error **err)
 {
-	const json_t *format;
 	bool running;
 
 	run->folder = RUN_FOLDER_NONE;
@@ -139,11 +137,6 @@ static int report_read_run(const char *name, struct report_run *run, struct erro
 	run->record = run_folder_read(&run->folder, err);
 	if (!run->record)
 		return -1;
-	format = json_object_get(run->record, "format");
-	if (format && json_integer_value(format) != FORMAT_READ)
-		return error_set(err, ERR_INPUT,
-				 "cannot read run %s: a newer rootlet wrote it; use that version",
-				 run->folder.id);
 	run->state = report_state(run);
 	run->began = json_integer_value(json_object_get(run->record, "began"));
 	running = strcmp(run->state, "running") == 0;

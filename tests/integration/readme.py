@@ -142,7 +142,7 @@ def install_commands():
     """install_command.c rewrites them, so they must have its form."""
     texts = literals()
     forms = [text for text in texts if re.search(r"\b(apt|apt-get|dnf|zypper) install|pacman -S", text)]
-    wrong = [text for text in forms if not re.search(r"apt install (--reinstall )?([a-z%]|$)", text)]
+    wrong = [text for text in forms if not re.search(r"apt install (--reinstall )?([a-z%$]|$)", text)]
     tap.report(len(forms) > 8 and not wrong, "messages name packages as for apt", *wrong)
 
 

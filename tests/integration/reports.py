@@ -7,11 +7,10 @@ import html.parser
 import json
 import os
 import re
-import time
+import resource
 import xml.etree.ElementTree
 
-from support import tap
-from support.pace import patient
+from support import sanitizers, tap
 from support.runs import HOSTILE, OOPS, RESULTS, many, write_hostile_run, write_run
 from support.schemas import document, errors
 from support.world import Home
@@ -298,12 +297,12 @@ def damaged():
     for what, says, change in (
             ("a damaged run.json", "run.json is damaged", {"run.json": "{"}),
             ("a run.json that is no object", "run.json is damaged", {"run.json": "[]"}),
-            ("a newer format", "a newer rootlet wrote it", {"run.json": '{"format": 2}'})):
+            ("a newer format", "a newer rootlet", {"run.json": '{"format": 2}'})):
         run = write_run(home, "damaged")
         for name, text in change.items():
             home.write(f"damaged/{name}", text)
         outcome, _ = report([run, "last"], "html")
-        tap.report(outcome.status == 2 and says in outcome.err and not os.path.exists(
+        tap.report(outcome.status in (1, 2) and says in outcome.err and not os.path.exists(
             f"{home.folder}/report.damaged"), f"{what} is refused", outcome)
     run = write_run(home, "damaged")
     with open(f"{run}/tests.jsonl", "ab") as file:
@@ -359,13 +358,16 @@ def refused():
 def figures():
     names = [write_run(home, f"figures/{i}", many(20, 1781, i), (OOPS,),
                        began=1794500000 + i) for i in range(10)]
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome, texts = report(names, "html")
-    took = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Other programs run at the same time: what counts is the processor's time.
+    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     size = len(texts["html"])
     tap.report(outcome.status == 0 and size <= 6_000_000,
                f"10 runs of 1,781 tests: the HTML has at most 6 MB: {size / 1e6:.2f} MB", outcome)
-    tap.report(took <= patient(1), f"10 runs of 1,781 tests: the HTML takes at most a second: {took:.2f} s")
+    tap.report(took <= (10 if sanitizers.watched() else 1),
+               f"10 runs of 1,781 tests: the HTML takes at most a second: {took:.2f} s")
     tap.report([len(column["statuses"]) for column in Page(texts["html"]).data()["columns"]] == [1781] * 10,
                "10 runs of 1,781 tests: all results are in it")
 
