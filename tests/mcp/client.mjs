@@ -69,8 +69,8 @@ await attempt("setLoggingLevel", async () =>
   report(await client.setLoggingLevel("debug"), "logging/setLevel"));
 await attempt("listTools", async () => {
   const { tools } = await client.listTools();
-  report(tools.length === 13 && tools.every((tool) => tool.outputSchema && tool.annotations),
-         "tools/list: eight tools with output schemas and annotations", tools.map((tool) => tool.name));
+  report(tools.length === 23 && tools.every((tool) => tool.outputSchema && tool.annotations),
+         "tools/list: every tool has an output schema and annotations", tools.map((tool) => tool.name));
   say({ tools: tools.map((tool) => tool.name) });
 });
 
