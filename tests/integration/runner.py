@@ -143,7 +143,7 @@ test*)
 	if [ -e $stand/hang ]; then
 		echo "$ROOTLET_TEST_SCRATCH" >$stand/scratch
 		sleep 600 &
-		echo "$$ $!" >$stand/pids
+		echo "$$ $!" >>$stand/pids
 		wait
 	fi
 	echo ' 2/2 rootlet:unit / two     FAIL            1.50s   exit status 1'
@@ -194,7 +194,7 @@ def hanging(home):
             pids = [int(word) for word in file.read().split()]
         with open(f"{home.folder}/stand/scratch", encoding="utf-8") as file:
             scratch = file.read().strip()
-        found = ["it never began"] if len(pids) != 2 or not scratch else []
+        found = ["it never began"] if len(pids) < 2 or not scratch else []
         found += [f"{pid} runs: {command_of(pid)}" for pid in pids
                   if not wait_until(lambda: not command_of(pid), 5)]
         for pid in pids:
