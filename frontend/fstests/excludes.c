@@ -100,7 +100,7 @@ static int exclude_add_test(const struct exclude_parser *p, struct exclude *x, c
 static int exclude_add_value(const struct exclude_parser *p, struct exclude *x, char *word)
 {
 	const char *names[EXCLUDE_KEYS], *hint;
-	char *value = strchr(word, '=');
+	char *value = word + strcspn(word, "=");
 
 	*value++ = '\0';
 	for (size_t k = 0; k < EXCLUDE_KEYS; k++) {

@@ -49,7 +49,7 @@ static bool own_ids_start(const char *program, pid_t pid, uint32_t first, uint32
 
 static bool own_ids_end(pid_t child)
 {
-	int status;
+	int status = -1;
 
 	return RETRY_ON_EINTR(waitpid(child, &status, 0)) == child && status == 0;
 }

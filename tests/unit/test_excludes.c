@@ -98,6 +98,7 @@ static void reading(void)
 	tap_check(tap_same(why, "hangs under emulation and elsewhere (https://example.org/a:b)"),
 		  "the reason has its reference: %s", why);
 	free(out);
+	out = NULL;
 	free(twice);
 	free(why);
 	excludes_clear(&e);

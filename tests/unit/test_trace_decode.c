@@ -3,6 +3,7 @@
 #include "frontend/fstests/trace_decode.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "frontend/cli/tree.h"
 #include "frontend/fstests/elf_functions.h"
 #include "lib/cleanup.h"
+#include "lib/write_all.h"
 #include "scratch.h"
 #include "tap.h"
 
@@ -39,7 +41,7 @@ static bool compile(const char *folder)
 {
 	_cleanup_free_ char *command = NULL;
 	_cleanup_free_ char *path = NULL;
-	FILE *out;
+	_cleanup_close_ int out = -1;
 
 	if (asprintf(&path, "%s/toy.c", folder) < 0 ||
 	    asprintf(&command,
@@ -47,8 +49,8 @@ static bool compile(const char *folder)
 		     "cc -g -O0 -c -o fs/toy-fs.ko %s/toy.c && echo fs/toy-fs.o >modules.order",
 		     folder, folder, folder) < 0)
 		return false;
-	out = fopen(path, "we");
-	if (!out || fputs(source, out) < 0 || fclose(out) != 0)
+	out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (out < 0 || write_all(out, source, strlen(source)) < 0)
 		return false;
 	return system(command) == 0;
 }
