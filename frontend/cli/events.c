@@ -12,6 +12,15 @@ json_t *json_text(const char *s)
 	return copy ? json_string(text_utf8(copy)) : json_null();
 }
 
+json_t *json_words(char *const *words)
+{
+	json_t *array = json_array();
+
+	for (; words && *words; words++)
+		json_array_append_new(array, json_text(*words));
+	return array;
+}
+
 void json_clean(json_t *json)
 {
 	_cleanup_free_ char *text = NULL;

@@ -10,6 +10,9 @@
 /* Any bytes as a JSON string, or null for NULL. Bytes that are not UTF-8 become '?'. */
 json_t *json_text(const char *s);
 
+/* A NULL-terminated list of words as an array; empty for NULL. */
+json_t *json_words(char *const *words);
+
 /* Applies text_clean_lines() to every string in JSON, which was read from a file. */
 void json_clean(json_t *json);
 

@@ -214,23 +214,10 @@ static int bisect_begin(const struct parsed_line *line, struct bisect_state *s, 
 static int bisect_reopen(const struct parsed_line *line, struct bisect_state *s, struct error **err)
 {
 	static const int allowed[] = { OPTION_RESUME, OPTION_JSON, OPTION_QUIET, OPTION_COLOR };
-	const struct option_row *row;
-	const char *value;
 
-	if (line->operand_count)
-		return error_set(err, ERR_INPUT, "--resume does not go with tests");
-	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
-		bool good = line_is_default(line, row->code);
-
-		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
-			good = good || row->code == allowed[k];
-		if (!good)
-			return error_set(
-				err, ERR_INPUT,
-				"%s does not go with --resume: the bisect keeps its options",
-				row->name);
-	}
-	if (bisect_state_open(s, line_value(line, OPTION_RESUME), true, err) < 0)
+	if (line_check_resumed(line, allowed, sizeof(allowed) / sizeof(*allowed), "bisect", err) <
+		    0 ||
+	    bisect_state_open(s, line_value(line, OPTION_RESUME), true, err) < 0)
 		return -1;
 	if (json_object_get(s->record, "suspects"))
 		return error_set(err, ERR_INPUT, "bisect %s has ended", s->id);
@@ -347,5 +334,4 @@ const struct command bisect_command = {
 	.rows = bisect_rows,
 	.operands = "[-- WORD…]",
 	.run = command_bisect,
-	.acts = true,
 };

@@ -123,6 +123,27 @@ const struct option_row *line_given(const struct parsed_line *line, size_t i, co
 	return NULL;
 }
 
+int line_check_resumed(const struct parsed_line *line, const int *allowed, size_t count,
+		       const char *what, struct error **err)
+{
+	const struct option_row *row;
+	const char *value;
+
+	if (line->operand_count)
+		return error_set(err, ERR_INPUT, "--resume does not go with tests");
+	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
+		bool good = line_is_default(line, row->code);
+
+		for (size_t k = 0; k < count; k++)
+			good = good || row->code == allowed[k];
+		if (!good)
+			return error_set(err, ERR_INPUT,
+					 "%s does not go with --resume: the %s keeps its options",
+					 row->name, what);
+	}
+	return 0;
+}
+
 void parsed_line_clear(struct parsed_line *line)
 {
 	report_set_note(NULL, NULL);

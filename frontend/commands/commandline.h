@@ -43,6 +43,11 @@ const char *line_next(const struct parsed_line *line, int code, size_t *i);
  * come after those that were given. An option that was turned off is left out. */
 const struct option_row *line_given(const struct parsed_line *line, size_t i, const char **value);
 
+/* Refuses operands, and options that are not among the COUNT codes ALLOWED: the command goes on
+ * with WHAT ("run"), which keeps its options. */
+int line_check_resumed(const struct parsed_line *line, const int *allowed, size_t count,
+		       const char *what, struct error **err);
+
 /* ARGV[0] is the command's name. DEFAULTS outlive LINE; NULL: none. Returns -1 if the command
  * should run with LINE, which the caller clears; else the exit status. */
 int commandline_parse(const struct command *command, int argc, char **argv,

@@ -17,15 +17,6 @@ static const struct option_row configurations_rows[] = {
 	{ NULL },
 };
 
-static json_t *configuration_words(char *const *words)
-{
-	json_t *array = json_array();
-
-	for (; words && *words; words++)
-		json_array_append_new(array, json_text(*words));
-	return array;
-}
-
 static json_t *configuration_name(const struct test_configuration *c)
 {
 	char name[CONFIGURATION_SIZE];
@@ -59,11 +50,10 @@ static json_t *configuration_describe(const struct test_configuration *c)
 		"name", configuration_name(c), "section", configuration_section(c, section),
 		"description", json_text(c->description), "path", json_text(c->path), "own",
 		(int)c->own, "fstype", json_text(c->fstype), "base", json_text(c->base), "mkfs",
-		json_text(c->mkfs), "mount", json_text(c->mount), "set",
-		configuration_words(c->variables), "external", configuration_devices(c), "since",
-		configuration_since(c), "kernel", configuration_words(c->kernel), "tools",
-		configuration_words(c->tools), "packages", configuration_words(c->packages),
-		"excludes", configuration_words(c->excludes));
+		json_text(c->mkfs), "mount", json_text(c->mount), "set", json_words(c->variables),
+		"external", configuration_devices(c), "since", configuration_since(c), "kernel",
+		json_words(c->kernel), "tools", json_words(c->tools), "packages",
+		json_words(c->packages), "excludes", json_words(c->excludes));
 }
 
 /* --- list ----------------------------------------------------------------------------------- */

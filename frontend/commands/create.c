@@ -632,15 +632,6 @@ static char *const *left_out(const struct create *c)
 	return c->fetch ? packages_set(c->fetch)->left_out : NULL;
 }
 
-static json_t *list_left_out(const struct create *c)
-{
-	json_t *array = json_array();
-
-	for (char *const *word = left_out(c); word && *word; word++)
-		json_array_append_new(array, json_text(*word));
-	return array;
-}
-
 static void print_left_out(const struct create *c)
 {
 	char *const *word = left_out(c);
@@ -723,7 +714,7 @@ static int dry_run(struct create *c, struct error **err)
 		return status;
 	}
 	result = create_describe(c);
-	json_object_set_new(result, "left_out", list_left_out(c));
+	json_object_set_new(result, "left_out", json_words(left_out(c)));
 	json_object_set_new(result, "requests", asking.requests);
 	json_object_set_new(result, "refused", json_integer(asking.refused));
 	return event_result(result, status);
@@ -760,7 +751,7 @@ static int print_result(struct create *c, time_t began)
 	json_object_set_new(result, "distribution", json_text(create_distribution(c)));
 	json_object_set_new(result, "arch", json_text(packages_set(c->fetch)->arch));
 	json_object_set_new(result, "packages", json_integer((json_int_t)c->count));
-	json_object_set_new(result, "left_out", list_left_out(c));
+	json_object_set_new(result, "left_out", json_words(left_out(c)));
 	json_object_set_new(result, "users", list_users(c->profile));
 	json_object_set_new(result, "cloned", json_text(c->how ? c->how->word : NULL));
 	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));

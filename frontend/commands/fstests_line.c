@@ -416,22 +416,8 @@ int fstests_check_resumed(const struct parsed_line *line, struct error **err)
 	static const int allowed[] = { OPTION_RESUME, OPTION_JSON,	OPTION_QUIET,
 				       OPTION_JUNIT,  OPTION_BASELINE,	OPTION_TIMEOUT,
 				       OPTION_COLOR,  OPTION_QUARANTINE };
-	const struct option_row *row;
-	const char *value;
 
-	if (line->operand_count)
-		return error_set(err, ERR_INPUT, "--resume does not go with tests");
-	for (size_t i = 0; (row = line_given(line, i, &value)); i++) {
-		bool good = line_is_default(line, row->code);
-
-		for (size_t k = 0; k < sizeof(allowed) / sizeof(*allowed); k++)
-			good = good || row->code == allowed[k];
-		if (!good)
-			return error_set(err, ERR_INPUT,
-					 "%s does not go with --resume: the run keeps its options",
-					 row->name);
-	}
-	return 0;
+	return line_check_resumed(line, allowed, sizeof(allowed) / sizeof(*allowed), "run", err);
 }
 
 /* A default of the configuration file is there for when it is needed. */

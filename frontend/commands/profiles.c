@@ -18,19 +18,10 @@ static const struct option_row profiles_rows[] = {
 	{ NULL },
 };
 
-static json_t *list_words(char *const *words)
-{
-	json_t *array = json_array();
-
-	for (; words && *words; words++)
-		json_array_append_new(array, json_text(*words));
-	return array;
-}
-
 static json_t *describe_user(const struct account *u)
 {
 	return json_pack("{s:o, s:i, s:i, s:o, s:o, s:o}", "name", json_text(u->name), "uid",
-			 (int)u->uid, "gid", (int)u->gid, "groups", list_words(u->groups), "home",
+			 (int)u->uid, "gid", (int)u->gid, "groups", json_words(u->groups), "home",
 			 json_text(u->home), "shell", json_text(u->shell));
 }
 
@@ -48,8 +39,8 @@ static json_t *list_for_releases(const struct profile *p)
 
 		json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "releases",
 						       json_text(r->releases), "packages",
-						       list_words(r->packages), "optional",
-						       list_words(r->optional)));
+						       json_words(r->packages), "optional",
+						       json_words(r->optional)));
 	}
 	return array;
 }
@@ -71,8 +62,8 @@ static json_t *profiles_describe(const struct profile *p)
 	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 			 json_text(p->name), "path", json_text(p->path), "description",
 			 json_text(p->description), "extends", json_text(p->extends), "sha256",
-			 p->sha256, "suites", list_words(p->suites), "packages",
-			 list_words(p->packages), "optional", list_words(p->optional),
+			 p->sha256, "suites", json_words(p->suites), "packages",
+			 json_words(p->packages), "optional", json_words(p->optional),
 			 "for_releases", list_for_releases(p), "files", files, "groups", groups,
 			 "users", users);
 }
