@@ -9,8 +9,8 @@ from support.terminal import Terminal
 from support.world import Case, Home, play
 
 COMMANDS = ["create", "check", "list", "delete", "install", "uninstall", "upgrade", "lock", "export",
-            "verify", "shell", "chroot", "run", "fstests", "runs", "deps", "configurations",
-            "kconfig", "profiles", "cache", "doctor", "policy", "audit", "mcp", "help"]
+            "verify", "publish", "shell", "chroot", "run", "fstests", "bisect", "runs", "deps",
+            "configurations", "kconfig", "profiles", "cache", "doctor", "policy", "audit", "mcp", "help"]
 
 # Each command, and what its help must contain.
 OPTIONS = {
@@ -25,6 +25,8 @@ OPTIONS = {
     "lock": ["--name", "--path", "--output"],
     "export": ["--name", "--path", "--sbom", "--format", "--provenance", "--key"],
     "verify": ["--name", "--path", "--keyring", "--json"],
+    "publish": ["--name", "--path", "--to", "--key", "--keep"],
+    "bisect": ["--tree", "--good", "--bad", "--make", "--repeat", "--resume", "--json"],
     "shell": ["--name", "--path", "--user"],
     "run": ["--kernel", "--memory", "--cpus", "--rwdir", "--timeout", "--name", "--path"],
     "fstests": ["--kernel", "--fstests", "--mkfs-options", "--device-backing",
