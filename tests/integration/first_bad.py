@@ -235,7 +235,7 @@ def refused():
     unbuildable()
     other = git("commit-tree", "-m", "other", "HEAD^{tree}")
     bare = ["bisect", "--good", "a", "--bad", "b", "--tree"]
-    for what, words, says in (
+    for what, words, says, *status in (
             ("--good and --bad are swapped", line(good="main", bad="main~23"), "later than --bad .*swap"),
             ("they are the same commit", line(good="main"), "the same commit"),
             ("an unknown commit", line(good="nosuch"), 'has no commit "nosuch"'),
@@ -245,13 +245,13 @@ def refused():
             ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
-            ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch"),
+            ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch", 1),
             ("--resume with a path", ["bisect", "--resume", "../x"], "there is no bisect"),
             ("--resume with --make", ["bisect", "--resume", "x", "--make", "y"], "does not go with --resume"),
             ("an option that fstests does not know", line("--repeat", "1", words=["--nosuch"]), "--nosuch"),
             ("the good end fails", line("--repeat", "1", good="main~2"),
              "--good [0-9a-f]+ is bad: generic/001 failed")):
-        refuses(what, words, says)
+        refuses(what, words, says, status=status[0] if status else 2)
     refuses("the bad end passes", line("--repeat", "1"), "--bad [0-9a-f]+ passed all tests, 1 of 1",
             "echo ' 1s'")
     refuses("the bad end crashes", line("--repeat", "1"), "cannot be tested: the kernel crashed",
@@ -272,9 +272,9 @@ def odd_places():
         refuses(f"a bisect.json that {what}", ["bisect", "--resume", newest()], "bisect.json is damaged")
 
 
-def refuses(what, words, says, bad=FAILS):
+def refuses(what, words, says, bad=FAILS, status=2):
     outcome = home.run(*words, seconds=120, environment=environment(bad))
-    tap.report(outcome.status in (1, 2) and re.search(says, outcome.err) and not untouched(), what,
+    tap.report(outcome.status == status and re.search(says, outcome.err) and not untouched(), what,
                *untouched(), outcome)
 
 

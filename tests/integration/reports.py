@@ -294,15 +294,15 @@ def links():
 
 
 def damaged():
-    for what, says, change in (
-            ("a damaged run.json", "run.json is damaged", {"run.json": "{"}),
-            ("a run.json that is no object", "run.json is damaged", {"run.json": "[]"}),
-            ("a newer format", "a newer rootlet", {"run.json": '{"format": 2}'})):
+    for what, status, says, change in (
+            ("a damaged run.json", 2, "run.json is damaged", {"run.json": "{"}),
+            ("a run.json that is no object", 2, "run.json is damaged", {"run.json": "[]"}),
+            ("a newer format", 1, "a newer rootlet", {"run.json": '{"format": 2}'})):
         run = write_run(home, "damaged")
         for name, text in change.items():
             home.write(f"damaged/{name}", text)
         outcome, _ = report([run, "last"], "html")
-        tap.report(outcome.status in (1, 2) and says in outcome.err and not os.path.exists(
+        tap.report(outcome.status == status and says in outcome.err and not os.path.exists(
             f"{home.folder}/report.damaged"), f"{what} is refused", outcome)
     run = write_run(home, "damaged")
     with open(f"{run}/tests.jsonl", "ab") as file:
