@@ -14,7 +14,7 @@
 #define FILES_LEAST 256
 #define OPEN_TRIES 1000
 
-void tree_close_folder(DIR **d)
+void tree_close_dir(DIR **d)
 {
 	if (*d)
 		closedir(*d);
@@ -22,7 +22,7 @@ void tree_close_folder(DIR **d)
 
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
-static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_t resolve)
+static int open_by(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
@@ -30,20 +30,20 @@ static int open_by(int folder, const char *path, int flags, mode_t mode, uint64_
 		.resolve = resolve,
 	};
 
-	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, folder, path, &how, sizeof(how)));
+	return (int)RETRY_ON_EINTR(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
 }
 
-int tree_open_beneath(int folder, const char *path, int flags, mode_t mode)
+int tree_open_beneath(int dir, const char *path, int flags, mode_t mode)
 {
-	return open_by(folder, path, flags, mode, BENEATH);
+	return open_by(dir, path, flags, mode, BENEATH);
 }
 
-int tree_open_own(int folder, const char *path, int flags)
+int tree_open_own(int dir, const char *path, int flags)
 {
-	return open_by(folder, path, flags, 0, BENEATH | RESOLVE_NO_XDEV);
+	return open_by(dir, path, flags, 0, BENEATH | RESOLVE_NO_XDEV);
 }
 
-int tree_open_inside(int folder, const char *path, int flags)
+int tree_open_inside(int dir, const char *path, int flags)
 {
 	const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 	int fd = -1;
@@ -51,24 +51,24 @@ int tree_open_inside(int folder, const char *path, int flags)
 	/* openat2(2): EAGAIN means that something, anywhere on the host, was renamed at the same
 	 * time. */
 	for (unsigned i = 0; i < OPEN_TRIES; i++) {
-		fd = open_by(folder, path, flags, 0, resolve);
+		fd = open_by(dir, path, flags, 0, resolve);
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
 	return fd;
 }
 
-bool tree_is(int folder, const char *name, int fd)
+bool tree_is(int dir, const char *name, int fd)
 {
 	struct stat ours, named;
 
-	return fstat(fd, &ours) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(fd, &ours) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-char *tree_read_file(int folder, const char *path, size_t most, size_t *size)
+char *tree_read_file(int dir, const char *path, size_t most, size_t *size)
 {
-	_cleanup_close_ int fd = tree_open_beneath(folder, path, O_RDONLY | O_NONBLOCK, 0);
+	_cleanup_close_ int fd = tree_open_beneath(dir, path, O_RDONLY | O_NONBLOCK, 0);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -97,9 +97,9 @@ off_t tree_copy_data(int from, int to, off_t most)
 	return at;
 }
 
-DIR *tree_open_folder(int folder, const char *name)
+DIR *tree_open_dir(int dir, const char *name)
 {
-	int fd = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	int fd = tree_open_own(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (!d)
@@ -112,11 +112,11 @@ bool tree_is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-bool tree_disk_full(int folder)
+bool tree_disk_full(int dir)
 {
 	struct statfs fs;
 
-	return fstatfs(folder, &fs) == 0 &&
+	return fstatfs(dir, &fs) == 0 &&
 	       ((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < ROOM_LEAST ||
 		(fs.f_files && fs.f_ffree < FILES_LEAST));
 }

@@ -41,17 +41,17 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-static bool beneath(const char *path, const char *before, const char *folder)
+static bool beneath(const char *path, const char *before, const char *dir)
 {
-	size_t a = strlen(before), b = strlen(folder);
+	size_t a = strlen(before), b = strlen(dir);
 
-	return strncmp(path, before, a) == 0 && strncmp(path + a, folder, b) == 0 &&
+	return strncmp(path, before, a) == 0 && strncmp(path + a, dir, b) == 0 &&
 	       (path[a + b] == '\0' || path[a + b] == '/');
 }
 
-static bool folder_allowed(const struct grant *g, const char *path)
+static bool dir_allowed(const struct grant *g, const char *path)
 {
-	for (const char *word = g->rule->folders; *word; word = policy_next_word(word)) {
+	for (const char *word = g->rule->dirs; *word; word = policy_next_word(word)) {
 		if (strcmp(word, "*") == 0)
 			return true;
 		if (*word != '~' ? beneath(path, "", word)
@@ -133,8 +133,8 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 				operation ? operation->operation : q->request);
 	else if (q->replaces && !has_word(g->rule->operations, "delete"))
 		decision_refuse(g, d, "operations", "operation", "delete");
-	else if (q->folder && !folder_allowed(g, q->folder))
-		decision_refuse(g, d, "folders", "a rootfs in", q->folder);
+	else if (q->dir && !dir_allowed(g, q->dir))
+		decision_refuse(g, d, "folders", "a rootfs in", q->dir);
 	else if (q->suite && !has_word(g->rule->releases, q->suite))
 		decision_refuse(g, d, "releases", "release", q->suite);
 	else if (q->keyring >= 0 && repository &&

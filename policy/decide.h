@@ -12,11 +12,11 @@
 struct question {
 	const char *request; /* its name in proto/rootlet.proto */
 	const char *suite, *package, *engine;
-	const char *folder; /* canonical path of the directory or rootfs */
-	int keyring;	    /* descriptor */
-	bool replaces;	    /* an existing rootfs: deleting it must be allowed as well */
-	unsigned mode;	    /* of the rootfs; 0: not requested */
-	const char *older;  /* one of the options above */
+	const char *dir;   /* canonical path of the directory or rootfs */
+	int keyring;	   /* descriptor */
+	bool replaces;	   /* an existing rootfs: deleting it must be allowed as well */
+	unsigned mode;	   /* of the rootfs; 0: not requested */
+	const char *older; /* one of the options above */
 };
 
 /* Every request of proto/rootlet.proto, and the word by which a policy allows it. A policy cannot

@@ -49,7 +49,7 @@ static bool valid_file_or_none(const char *s)
 }
 
 /* The directory is compared with the kernel's path, which contains neither dots nor links. */
-static bool valid_folder(const char *s)
+static bool valid_dir(const char *s)
 {
 	const char *rest = s[0] == '~' ? s + 1 : s;
 	size_t length = strlen(rest);
@@ -82,7 +82,7 @@ const struct policy_key policy_keys[] = {
 	{ "allow", "groups", "", RULE(groups), valid_account, "group name", POLICY_WORDS },
 	{ "allow", "operations", "create install check delete shell run", RULE(operations),
 	  valid_operation, "operation", POLICY_WORDS },
-	{ "allow", "folders", "~", RULE(folders), valid_folder, "directory", POLICY_PATHS, true },
+	{ "allow", "folders", "~", RULE(dirs), valid_dir, "directory", POLICY_PATHS, true },
 	{ "allow", "releases", "*", RULE(releases), valid_archive_word, "release", POLICY_WORDS, true },
 	{ "allow", "mirrors", "*", RULE(mirrors), valid_mirror_prefix, "mirror", POLICY_WORDS, true },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "

@@ -23,7 +23,7 @@ struct policy_rule {
 	struct policy_rule *next;
 	char name[ROOTFS_NAME_MAX + 1];
 	unsigned line;
-	char *users, *groups, *operations, *folders, *releases, *mirrors, *keyrings;
+	char *users, *groups, *operations, *dirs, *releases, *mirrors, *keyrings;
 	char *repository_keyrings, *denied_packages, *engines, *tree_modes;
 	bool older_releases;
 	uint64_t size_max, count_max, seconds_max, memory_max, processes_max;

@@ -8,10 +8,10 @@
 /* Ids of a rootfs: 0 to 65534. 65535 is the caller, outside of jails. */
 #define RANGE_COUNT 65535u
 
-#define OWN_FOLDER "etc/rootlet" /* holds rootlet's own files in a tree; never cloned */
-#define OWN_MANIFEST OWN_FOLDER "/manifest.json"
+#define OWN_DIR "etc/rootlet" /* holds rootlet's own files in a tree; never cloned */
+#define OWN_MANIFEST OWN_DIR "/manifest.json"
 /* Exists in a tree that shares files with others by hard links, until these are broken. */
-#define LINKED_MARK OWN_FOLDER "/linked"
+#define LINKED_MARK OWN_DIR "/linked"
 
 struct tree_census {
 	/* Allocated bytes. Each file counts once and in full, even if hard links share it with a
@@ -28,7 +28,7 @@ struct tree_census {
 /* The SHA-256 of the tree's entries: for each file, directory and link, the SHA-256 of its path,
  * type, mode, owner, target, extended attributes and content, each preceded by its length; in
  * ascending order. Not included: times, the mode of the tree's own directory, which rootlet sets,
- * and everything in OWN_FOLDER. */
+ * and everything in OWN_DIR. */
 struct tree_digest {
 	uint8_t sum[SHA256_LEN];
 	uint64_t count;

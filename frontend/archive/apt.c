@@ -207,12 +207,12 @@ static char *file_text(const char *path)
 	return read_all(fd, (size_t)st.st_size, &size);
 }
 
-static int read_one(const char *folder, const char *name, struct apt_entries *entries)
+static int read_one(const char *dir, const char *name, struct apt_entries *entries)
 {
 	_cleanup_free_ char *path = NULL, *text = NULL;
 	size_t length = strlen(name);
 
-	if (asprintf(&path, "%s/%s", folder, name) < 0) {
+	if (asprintf(&path, "%s/%s", dir, name) < 0) {
 		path = NULL;
 		return -1;
 	}
@@ -225,14 +225,14 @@ static int read_one(const char *folder, const char *name, struct apt_entries *en
 	return 0;
 }
 
-int apt_read(const char *folder, struct apt_entries *entries)
+int apt_read(const char *dir, struct apt_entries *entries)
 {
 	_cleanup_free_ char *parts = NULL;
 	struct dirent **names = NULL;
 	int i, count, result;
 
-	result = read_one(folder, "sources.list", entries);
-	if (asprintf(&parts, "%s/sources.list.d", folder) < 0) {
+	result = read_one(dir, "sources.list", entries);
+	if (asprintf(&parts, "%s/sources.list.d", dir) < 0) {
 		parts = NULL;
 		return -1;
 	}

@@ -22,6 +22,6 @@ int apt_parse_deb822(const char *text, struct apt_entries *entries);
 int apt_parse_list(const char *text, struct apt_entries *entries);
 
 /* Reads all files of an apt configuration directory ("/etc/apt"), in apt's order. */
-int apt_read(const char *folder, struct apt_entries *entries);
+int apt_read(const char *dir, struct apt_entries *entries);
 
 void apt_entries_clear(struct apt_entries *entries);

@@ -8,7 +8,7 @@
 #include "frontend/cli/suggest.h"
 #include "lib/cleanup.h"
 
-#define BINFMT_FOLDER "/proc/sys/fs/binfmt_misc"
+#define BINFMT_DIR "/proc/sys/fs/binfmt_misc"
 
 /* Architecture names of Debian and of qemu. */
 static const struct {
@@ -54,7 +54,7 @@ static bool has_emulator(const char *qemu)
 	bool enabled = false, fixed = false;
 	char path[96], line[256], flags[16];
 
-	snprintf(path, sizeof(path), BINFMT_FOLDER "/qemu-%s", qemu);
+	snprintf(path, sizeof(path), BINFMT_DIR "/qemu-%s", qemu);
 	in = fopen(path, "re");
 	while (in && fgets(line, sizeof(line), in)) {
 		enabled = enabled || strcmp(line, "enabled\n") == 0;
@@ -99,7 +99,7 @@ int architecture_runs(const char *arch, struct error **err)
 			arch, native, native, arch);
 	return error_set(err, ERR_HOST,
 			 "cannot create a %s rootfs on this %s host: the kernel has no emulator "
-			 "for it that works in any root (" BINFMT_FOLDER
+			 "for it that works in any root (" BINFMT_DIR
 			 "/qemu-%s, enabled, with flag F); ask an administrator to run: apt "
 			 "install qemu-user-static binfmt-support",
 			 arch, native, qemu ? qemu : arch);

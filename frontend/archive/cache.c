@@ -49,7 +49,7 @@ char *cache_path(const char *subdirectory, struct error **err)
 		error_errno(err, ERR_SYSTEM, "cannot create the cache directory");
 		return NULL;
 	}
-	if (folder_make(path) == 0 && access(path, W_OK | X_OK) == 0)
+	if (dir_make(path) == 0 && access(path, W_OK | X_OK) == 0)
 		return path;
 	error_errno(err, ERR_HOST,
 		    "cannot write to the cache directory %s (set XDG_CACHE_HOME to a writable one)",
@@ -58,13 +58,13 @@ char *cache_path(const char *subdirectory, struct error **err)
 	return NULL;
 }
 
-char *cache_file(const char *folder, const uint8_t sha256[static SHA256_LEN], struct error **err)
+char *cache_file(const char *dir, const uint8_t sha256[static SHA256_LEN], struct error **err)
 {
 	char hex[2 * SHA256_LEN + 1], *path = NULL;
 
 	sha256_to_hex(sha256, hex);
-	if (asprintf(&path, "%s/%s", folder, hex) < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot name a file in %s", folder);
+	if (asprintf(&path, "%s/%s", dir, hex) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot name a file in %s", dir);
 		return NULL;
 	}
 	return path;
@@ -91,10 +91,10 @@ int file_sha256(int fd, uint8_t sha256[static SHA256_LEN], struct error **err)
 }
 
 /* Does not follow links: anyone who could plant one could redirect our writes. */
-int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint64_t size,
-	       char **path, struct error **err)
+int cache_find(const char *dir, const uint8_t sha256[static SHA256_LEN], uint64_t size, char **path,
+	       struct error **err)
 {
-	_cleanup_free_ char *file = cache_file(folder, sha256, err);
+	_cleanup_free_ char *file = cache_file(dir, sha256, err);
 	_cleanup_close_ int fd = -1;
 	uint8_t have[SHA256_LEN];
 	struct stat st;
@@ -119,17 +119,17 @@ int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint
 	return 0;
 }
 
-int cache_begin_alone(const char *folder, struct cache_draft *draft, struct error **err)
+int cache_begin_alone(const char *dir, struct cache_draft *draft, struct error **err)
 {
 	*draft = CACHE_DRAFT_NONE;
-	if (asprintf(&draft->path, "%s/.XXXXXX.part", folder) < 0) {
+	if (asprintf(&draft->path, "%s/.XXXXXX.part", dir) < 0) {
 		draft->path = NULL;
-		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", dir);
 	}
 	draft->private = true;
 	draft->fd = mkostemps(draft->path, 5, O_CLOEXEC);
 	if (draft->fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", dir);
 	return 0;
 }
 
@@ -148,8 +148,8 @@ static int draft_lock(const struct cache_draft *draft, struct stat *ours)
 	       ours->st_dev != named.st_dev || fstat(draft->fd, ours) < 0;
 }
 
-int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
-		struct cache_draft *draft, uint64_t *other, struct error **err)
+int cache_begin(const char *dir, const uint8_t sha256[static SHA256_LEN], struct cache_draft *draft,
+		uint64_t *other, struct error **err)
 {
 	char hex[2 * SHA256_LEN + 1];
 	struct stat st;
@@ -157,9 +157,9 @@ int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
 
 	*draft = CACHE_DRAFT_NONE;
 	sha256_to_hex(sha256, hex);
-	if (asprintf(&draft->path, "%s/.%s.part", folder, hex) < 0) {
+	if (asprintf(&draft->path, "%s/.%s.part", dir, hex) < 0) {
 		draft->path = NULL;
-		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot create a file in %s", dir);
 	}
 	draft->fd = open(draft->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (draft->fd < 0)
@@ -173,13 +173,13 @@ int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
 	free(draft->path);
 	*draft = CACHE_DRAFT_NONE;
 	*other = (uint64_t)st.st_size;
-	return locked > 0 ? 1 : cache_begin_alone(folder, draft, err);
+	return locked > 0 ? 1 : cache_begin_alone(dir, draft, err);
 }
 
-int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
+int cache_commit(const char *dir, const uint8_t sha256[static SHA256_LEN],
 		 struct cache_draft *draft, struct error **err)
 {
-	_cleanup_free_ char *file = cache_file(folder, sha256, err);
+	_cleanup_free_ char *file = cache_file(dir, sha256, err);
 	uint8_t have[SHA256_LEN];
 
 	if (!file || file_sha256(draft->fd, have, err) < 0)
@@ -223,9 +223,9 @@ void cache_touch(const char *path)
 	utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-void cache_prune(const char *folder, int64_t seconds)
+void cache_prune(const char *dir, int64_t seconds)
 {
-	DIR *directory = opendir(folder);
+	DIR *directory = opendir(dir);
 	time_t oldest = time(NULL) - (time_t)seconds;
 	const struct dirent *entry;
 	struct stat st;

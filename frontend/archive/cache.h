@@ -13,13 +13,13 @@
  * missing. The caller frees the result; NULL with ERR set. */
 char *cache_path(const char *subdirectory, struct error **err);
 
-/* FOLDER/HEX; the caller frees it. */
-char *cache_file(const char *folder, const uint8_t sha256[static SHA256_LEN], struct error **err);
+/* DIR/HEX; the caller frees it. */
+char *cache_file(const char *dir, const uint8_t sha256[static SHA256_LEN], struct error **err);
 
 /* Returns 1 if the cache has the complete file (the caller frees *PATH), 0 if not, -1 with ERR set.
  * Removes a file with another SIZE or hash. */
-int cache_find(const char *folder, const uint8_t sha256[static SHA256_LEN], uint64_t size,
-	       char **path, struct error **err);
+int cache_find(const char *dir, const uint8_t sha256[static SHA256_LEN], uint64_t size, char **path,
+	       struct error **err);
 
 /* A file being added to the cache; the descriptor is open for reading and writing. */
 struct cache_draft {
@@ -33,15 +33,15 @@ struct cache_draft {
 /* Starts a file, or resumes the partial file of an earlier attempt. Returns 1 if another process
  * (or this one) is working on it: *OTHER is then the number of bytes it has so far, and DRAFT is
  * none. */
-int cache_begin(const char *folder, const uint8_t sha256[static SHA256_LEN],
-		struct cache_draft *draft, uint64_t *other, struct error **err);
+int cache_begin(const char *dir, const uint8_t sha256[static SHA256_LEN], struct cache_draft *draft,
+		uint64_t *other, struct error **err);
 
 /* Starts a private file, regardless of other processes. */
-int cache_begin_alone(const char *folder, struct cache_draft *draft, struct error **err);
+int cache_begin_alone(const char *dir, struct cache_draft *draft, struct error **err);
 
 /* Gives the draft its final name if its hash is SHA256. Returns 0 and ends the draft, 1 if the hash
  * differs (the draft is then empty, and still open), -1 with ERR set. */
-int cache_commit(const char *folder, const uint8_t sha256[static SHA256_LEN],
+int cache_commit(const char *dir, const uint8_t sha256[static SHA256_LEN],
 		 struct cache_draft *draft, struct error **err);
 
 /* Ends an uncommitted draft. The next attempt can resume it. */
@@ -55,7 +55,7 @@ void cache_hold(const char *path);
 void cache_touch(const char *path);
 
 /* Removes files unused for SECONDS. Ignores failures. */
-void cache_prune(const char *folder, int64_t seconds);
+void cache_prune(const char *dir, int64_t seconds);
 
 /* Hashes the whole file behind FD without moving its offset. */
 int file_sha256(int fd, uint8_t sha256[static SHA256_LEN], struct error **err);

@@ -31,9 +31,9 @@ static ssize_t deb_files_read_member(struct archive *inner, void *context, const
 	return size;
 }
 
-int deb_files_folder(int folder, const char *relative, const char **name, struct error **err)
+int deb_files_dir(int dir, const char *relative, const char **name, struct error **err)
 {
-	_cleanup_close_ int below = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int below = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	const char *slash;
 
 	for (; (slash = strchr(relative, '/')); relative = slash + 1) {
@@ -62,13 +62,13 @@ int deb_files_folder(int folder, const char *relative, const char **name, struct
 	return steal_fd(&below);
 }
 
-static int write_entry(struct archive *data, int folder, const char *path, struct error **err)
+static int write_entry(struct archive *data, int dir, const char *path, struct error **err)
 {
 	_cleanup_close_ int below = -1;
 	_cleanup_close_ int fd = -1;
 	const char *name;
 
-	below = deb_files_folder(folder, path, &name, err);
+	below = deb_files_dir(dir, path, &name, err);
 	if (below < 0)
 		return -1;
 	fd = openat(below, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -80,7 +80,7 @@ static int write_entry(struct archive *data, int folder, const char *path, struc
 	return 0;
 }
 
-static int deb_files_unpack_data(struct archive *data, int folder, char *(*place)(const char *path),
+static int deb_files_unpack_data(struct archive *data, int dir, char *(*place)(const char *path),
 				 struct error **err)
 {
 	struct archive_entry *entry;
@@ -96,7 +96,7 @@ static int deb_files_unpack_data(struct archive *data, int folder, char *(*place
 		while (path[0] == '/' || (path[0] == '.' && path[1] == '/'))
 			path++;
 		target = place(path);
-		if (target && write_entry(data, folder, target, err) < 0)
+		if (target && write_entry(data, dir, target, err) < 0)
 			return -1;
 	}
 	if (status != ARCHIVE_EOF)
@@ -166,12 +166,11 @@ static struct opened_deb *deb_files_open(const char *deb, const char *prefix, st
 	return NULL;
 }
 
-int deb_files_unpack(const char *deb, int folder, char *(*place)(const char *path),
-		     struct error **err)
+int deb_files_unpack(const char *deb, int dir, char *(*place)(const char *path), struct error **err)
 {
 	_cleanup_(opened_deb_free) struct opened_deb *d = deb_files_open(deb, "data.tar", err);
 
-	if (!d || deb_files_unpack_data(d->inner, folder, place, err) < 0)
+	if (!d || deb_files_unpack_data(d->inner, dir, place, err) < 0)
 		return error_wrap(err, "cannot unpack %s", deb);
 	return 0;
 }

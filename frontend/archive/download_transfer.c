@@ -201,9 +201,9 @@ int transfer_complete(struct download_batch *b, struct transfer *t, struct error
 	}
 	if (t->at != t->job->size)
 		return differs(t, err);
-	switch (cache_commit(b->folder, t->job->sha256, &t->draft, err)) {
+	switch (cache_commit(b->dir, t->job->sha256, &t->draft, err)) {
 	case 0:
-		t->job->path = cache_file(b->folder, t->job->sha256, err);
+		t->job->path = cache_file(b->dir, t->job->sha256, err);
 		transfer_finish(b, t);
 		return t->job->path ? 0 : -1;
 	case 1:

@@ -41,7 +41,7 @@ struct download_batch {
 	struct transfer *list;
 	size_t count, running, done;
 	int64_t moved; /* milliseconds: last progress of other processes on held files */
-	const char *folder;
+	const char *dir;
 	const struct download_watch *watch;
 };
 

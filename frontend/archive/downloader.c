@@ -16,7 +16,7 @@
 /* Returns 1 if the cache has the file. */
 static int downloader_find(struct download_batch *b, struct transfer *t, struct error **err)
 {
-	int found = cache_find(b->folder, t->job->sha256, t->job->size, &t->job->path, err);
+	int found = cache_find(b->dir, t->job->sha256, t->job->size, &t->job->path, err);
 
 	if (found <= 0)
 		return found;
@@ -41,7 +41,7 @@ static int hold(struct download_batch *b, struct transfer *t, uint64_t bytes, st
 	if (now - b->moved < HELD_STALL_MS)
 		return 0;
 	t->state = STATE_WAITING;
-	return cache_begin_alone(b->folder, &t->draft, err) < 0 ? -1 : transfer_start_over(t, err);
+	return cache_begin_alone(b->dir, &t->draft, err) < 0 ? -1 : transfer_start_over(t, err);
 }
 
 /* Looks in the cache, then resumes the partial file of an earlier attempt. */
@@ -57,7 +57,7 @@ static int downloader_prepare(struct download_batch *b, struct transfer *t, stru
 	r = downloader_find(b, t, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	r = cache_begin(b->folder, job->sha256, &t->draft, &other, err);
+	r = cache_begin(b->dir, job->sha256, &t->draft, &other, err);
 	if (r != 0)
 		return r < 0 ? -1 : hold(b, t, other, err);
 	/* Another process may have finished it between the lookup and the lock. */
@@ -190,12 +190,12 @@ static void downloader_batch_clear(struct download_batch *b)
 }
 
 int download_all(struct downloader *downloader, struct download *list, size_t count,
-		 const char *folder, const struct download_watch *watch, struct progress *progress,
+		 const char *dir, const struct download_watch *watch, struct progress *progress,
 		 struct error **err)
 {
 	_cleanup_(downloader_batch_clear) struct download_batch b = {
 		.with = downloader,
-		.folder = folder,
+		.dir = dir,
 		.watch = watch,
 	};
 

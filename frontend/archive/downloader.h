@@ -20,5 +20,5 @@ void downloader_free(struct downloader **downloader);
  * failure: ERR_NETWORK, ERR_TRUST if the size or hash differs, ERR_SPACE, ERR_INTERRUPTED. WATCH
  * may be NULL. The next attempt resumes partial files. */
 int download_all(struct downloader *downloader, struct download *list, size_t count,
-		 const char *folder, const struct download_watch *watch, struct progress *progress,
+		 const char *dir, const struct download_watch *watch, struct progress *progress,
 		 struct error **err);

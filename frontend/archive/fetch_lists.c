@@ -34,16 +34,16 @@ static int index_urls(const struct fetch_work *w, uint32_t number, const char *c
 		      struct download *d, struct error **err)
 {
 	const struct work_pocket *pocket = &w->pockets[number];
-	_cleanup_free_ char *folder = NULL, *plain = NULL, *hashed = NULL;
+	_cleanup_free_ char *dir = NULL, *plain = NULL, *hashed = NULL;
 	char suite[POCKET_SUITE_SIZE];
 	char hex[2 * SHA256_LEN + 1];
 	size_t at = 0;
 
 	sha256_to_hex(file->sha256, hex);
 	pockets_suite(w->origin, number, suite);
-	if (asprintf(&folder, "dists/%s/%s/binary-%s", suite, component, w->origin->arch) < 0 ||
-	    asprintf(&hashed, "%s/by-hash/SHA256/%s", folder, hex) < 0 ||
-	    asprintf(&plain, "%s/Packages%s", folder, suffix) < 0)
+	if (asprintf(&dir, "dists/%s/%s/binary-%s", suite, component, w->origin->arch) < 0 ||
+	    asprintf(&hashed, "%s/by-hash/SHA256/%s", dir, hex) < 0 ||
+	    asprintf(&plain, "%s/Packages%s", dir, suffix) < 0)
 		return error_no_memory(err);
 	if (by_hash && !(d->urls[at++] = download_url(pocket->mirror, hashed)))
 		return error_no_memory(err);

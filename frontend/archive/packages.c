@@ -235,7 +235,7 @@ static void fetch_progress_stage(struct progress *progress, const char *name,
 
 static int packages_open_stores(struct fetch *f, const struct source *source, struct error **err)
 {
-	if (source_plan(source, APT_FOLDER, &f->origin, err) < 0 ||
+	if (source_plan(source, APT_DIR, &f->origin, err) < 0 ||
 	    permission_sources(f->origin, err) < 0 ||
 	    (source->allow_older && permission_older(OLDER_RELEASE, err) < 0) ||
 	    (f->origin->dated && permission_older(DATED_ARCHIVE, err) < 0))
@@ -434,7 +434,7 @@ int packages_programs_cached(const struct source *source, struct program_index *
 	_cleanup_(origin_free) struct origin *origin = NULL;
 	uint8_t key[SHA256_LEN];
 
-	if (source_plan(source, APT_FOLDER, &origin, err) < 0 ||
+	if (source_plan(source, APT_DIR, &origin, err) < 0 ||
 	    program_index_key(origin, key, err) < 0)
 		return -1;
 	return program_index_read(key, index, err);

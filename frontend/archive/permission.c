@@ -94,7 +94,7 @@ int permission_content(char hex[static 2 * SHA256_LEN + 1], struct error **err)
 	return 0;
 }
 
-int permission_keep(int folder, struct decision *d, struct error **err)
+int permission_keep(int dir, struct decision *d, struct error **err)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
 	struct question q = { .request = "Keep", .keyring = -1 };
@@ -105,10 +105,10 @@ int permission_keep(int folder, struct decision *d, struct error **err)
 	if (permission_load(&policy, &g, err) < 0)
 		return -1;
 	if (policy->path) {
-		own = directory_open(folder, path, err);
+		own = directory_open(dir, path, err);
 		if (own < 0)
 			return -1;
-		q.folder = path;
+		q.dir = path;
 	}
 	policy_decide(&g, &q, d);
 	return 0;

@@ -19,7 +19,7 @@ int permission_older(const char *option, struct error **err);
 int permission_content(char hex[static 2 * SHA256_LEN + 1], struct error **err);
 
 /* Whether a snapshot may be saved in the given directory. D's reason lives as long as D. */
-int permission_keep(int folder, struct decision *d, struct error **err);
+int permission_keep(int dir, struct decision *d, struct error **err);
 
 /* ERR_REFUSED if the policy forbids publishing a rootfs with MODE. */
 int permission_mode(unsigned mode, struct error **err);

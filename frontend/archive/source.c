@@ -96,7 +96,7 @@ static bool suite_of_debian(const char *suite)
  * it is not. */
 static int debian_score(const struct apt_entry *entry, const char *suite)
 {
-	const char *folder = strrchr(entry->uri, '/');
+	const char *dir = strrchr(entry->uri, '/');
 	int score = 0;
 
 	if (strncmp(entry->uri, "http://", 7) != 0 && strncmp(entry->uri, "https://", 8) != 0 &&
@@ -106,7 +106,7 @@ static int debian_score(const struct apt_entry *entry, const char *suite)
 		score += 8;
 	if (strstr(entry->uri, "/debian"))
 		score += 4;
-	if (folder && strncmp(folder, "/debian", 7) == 0)
+	if (dir && strncmp(dir, "/debian", 7) == 0)
 		score += 2;
 	/* Signed with another key, or named differently: a third-party archive. */
 	if ((entry->keyring[0] && score < 8) || score < 4)
@@ -137,19 +137,19 @@ const struct apt_entry *source_debian_entry(const struct apt_entries *entries, c
 	return best;
 }
 
-static int plan_debian_mirror(struct origin *origin, const char *apt_folder, struct error **err)
+static int plan_debian_mirror(struct origin *origin, const char *apt_dir, struct error **err)
 {
 	_cleanup_(apt_entries_clear) struct apt_entries entries = { 0 };
 	const struct apt_entry *entry;
 
-	if (apt_read(apt_folder, &entries) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot read %s", apt_folder);
+	if (apt_read(apt_dir, &entries) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", apt_dir);
 	entry = source_debian_entry(&entries, origin->suite, false);
 	if (!entry)
 		return error_set(err, ERR_HOST,
 				 "no mirror for Debian %s: the apt configuration in %s names none; "
 				 "pass one with --mirror URL",
-				 origin->suite, apt_folder);
+				 origin->suite, apt_dir);
 	origin->mirror = mirror_url_make(entry->uri, err);
 	if (!origin->mirror)
 		return -1;
@@ -161,7 +161,7 @@ static int plan_debian_mirror(struct origin *origin, const char *apt_folder, str
 }
 
 static int source_plan_mirror(struct origin *origin, const struct source *source,
-			      const struct distribution *distribution, const char *apt_folder,
+			      const struct distribution *distribution, const char *apt_dir,
 			      struct error **err)
 {
 	bool x86 = strcmp(origin->arch, "amd64") == 0 || strcmp(origin->arch, "i386") == 0;
@@ -180,7 +180,7 @@ static int source_plan_mirror(struct origin *origin, const struct source *source
 		return 0;
 	}
 	if (distribution == &debian)
-		return plan_debian_mirror(origin, apt_folder, err);
+		return plan_debian_mirror(origin, apt_dir, err);
 	origin->mirror = strdup(x86 ? UBUNTU_MIRROR : UBUNTU_PORTS_MIRROR);
 	origin->security[0] = strdup(x86 ? UBUNTU_MIRROR : UBUNTU_PORTS_MIRROR);
 	if (!origin->mirror || !origin->security[0])
@@ -274,7 +274,7 @@ static int plan_check(const struct source *source, const struct distribution *di
 	return 0;
 }
 
-int source_plan(const struct source *source, const char *apt_folder, struct origin **out,
+int source_plan(const struct source *source, const char *apt_dir, struct origin **out,
 		struct error **err)
 {
 	_cleanup_(origin_free) struct origin *origin = calloc(1, sizeof(*origin));
@@ -289,7 +289,7 @@ int source_plan(const struct source *source, const char *apt_folder, struct orig
 	    !(origin->arch = strdup(source->arch ? source->arch : source_native_arch())) ||
 	    (distribution && !(origin->distribution = strdup(distribution->name))))
 		return error_errno(err, ERR_SYSTEM, "cannot plan the download");
-	if (source_plan_mirror(origin, source, distribution, apt_folder, err) < 0 ||
+	if (source_plan_mirror(origin, source, distribution, apt_dir, err) < 0 ||
 	    plan_keyring(origin, source, distribution, err) < 0 ||
 	    plan_components(origin, source, distribution, err) < 0 ||
 	    plan_repositories(origin, source, err) < 0)

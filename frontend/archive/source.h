@@ -10,7 +10,7 @@
 #include "frontend/archive/repository.h"
 #include "lib/error.h"
 
-#define APT_FOLDER "/etc/apt"
+#define APT_DIR "/etc/apt"
 #define SOURCE_POCKET_MIRRORS 2
 
 /* The user's choices; NULL is the default for the suite. */
@@ -49,9 +49,9 @@ const char *source_distribution(const char *suite);
 /* The host's architecture as Debian writes it, "amd64". */
 const char *source_native_arch(void);
 
-/* Fills in all defaults. APT_FOLDER is "/etc/apt". ERR_INPUT if something is malformed or unknown,
+/* Fills in all defaults. APT_DIR is "/etc/apt". ERR_INPUT if something is malformed or unknown,
  * ERR_HOST if the keyring or a mirror is missing. */
-int source_plan(const struct source *source, const char *apt_folder, struct origin **out,
+int source_plan(const struct source *source, const char *apt_dir, struct origin **out,
 		struct error **err);
 void origin_free(struct origin **origin);
 

@@ -34,29 +34,29 @@ static void name_sums(const char *name, char place[static NAME_MAX + 1])
 	snprintf(place, NAME_MAX + 1, "%s%s" SUMS, name ? "." : "", name ? name : "");
 }
 
-void sums_touch(int folder, const char *name)
+void sums_touch(int dir, const char *name)
 {
 	char place[NAME_MAX + 1];
 
 	name_sums(name, place);
-	utimensat(folder, place, NULL, 0);
+	utimensat(dir, place, NULL, 0);
 }
 
-int64_t sums_used(int folder, const char *name)
+int64_t sums_used(int dir, const char *name)
 {
 	char place[NAME_MAX + 1];
 	struct stat st;
 
 	name_sums(name, place);
-	return fstatat(folder, place, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mtime;
+	return fstatat(dir, place, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_mtime;
 }
 
-void sums_remove(int folder, const char *name)
+void sums_remove(int dir, const char *name)
 {
 	char place[NAME_MAX + 1];
 
 	name_sums(name, place);
-	unlinkat(folder, place, 0);
+	unlinkat(dir, place, 0);
 }
 
 /* --- scanning --- */
@@ -75,18 +75,18 @@ static void sums_print_name(FILE *f, const char *name)
 			fputc(*name, f);
 }
 
-static int sums_open_file(const struct sums_survey *s, int folder, const char *name)
+static int sums_open_file(const struct sums_survey *s, int dir, const char *name)
 {
-	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		error_errno(s->err, ERR_TRUST, "cannot read %s", s->path);
 	return fd;
 }
 
-static int print_file(struct sums_survey *s, int folder, const char *name, const struct stat *st)
+static int print_file(struct sums_survey *s, int dir, const char *name, const struct stat *st)
 {
-	_cleanup_close_ int fd = sums_open_file(s, folder, name);
+	_cleanup_close_ int fd = sums_open_file(s, dir, name);
 	char hex[2 * SHA256_LEN + 1];
 	uint8_t sum[SHA256_LEN];
 
@@ -104,20 +104,20 @@ static int print_file(struct sums_survey *s, int folder, const char *name, const
 	return 0;
 }
 
-static int print_entry(struct sums_survey *s, int folder, const char *name, const struct stat *st)
+static int print_entry(struct sums_survey *s, int dir, const char *name, const struct stat *st)
 {
 	char target[PATH_MAX];
 	ssize_t length;
 
 	if (S_ISREG(st->st_mode))
-		return print_file(s, folder, name, st);
+		return print_file(s, dir, name, st);
 	fprintf(s->text, "# %s ",
-		S_ISDIR(st->st_mode)   ? "folder"
+		S_ISDIR(st->st_mode)   ? "directory"
 		: S_ISLNK(st->st_mode) ? "link"
 				       : "special");
 	sums_print_name(s->text, s->path);
 	if (S_ISLNK(st->st_mode)) {
-		length = readlinkat(folder, name, target, sizeof(target) - 1);
+		length = readlinkat(dir, name, target, sizeof(target) - 1);
 		target[length > 0 ? length : 0] = '\0';
 		fputs(" -> ", s->text);
 		sums_print_name(s->text, target);
@@ -126,15 +126,15 @@ static int print_entry(struct sums_survey *s, int folder, const char *name, cons
 	return 0;
 }
 
-static int survey_folder(struct sums_survey *s, int folder, int depth);
+static int survey_dir(struct sums_survey *s, int dir, int depth);
 
-static int survey_entry(struct sums_survey *s, int folder, const char *name, int depth)
+static int survey_entry(struct sums_survey *s, int dir, const char *name, int depth)
 {
 	_cleanup_close_ int below = -1;
 	struct stat st;
 	int64_t facts[4];
 
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(s->err, ERR_TRUST, "cannot stat %s", s->path);
 	facts[0] = (int64_t)st.st_ino;
 	facts[1] = st.st_ctim.tv_sec;
@@ -142,12 +142,12 @@ static int survey_entry(struct sums_survey *s, int folder, const char *name, int
 	facts[3] = st.st_size;
 	hash_add(&s->times, s->path, strlen(s->path) + 1);
 	hash_add(&s->times, facts, sizeof(facts));
-	if (s->text && print_entry(s, folder, name, &st) < 0)
+	if (s->text && print_entry(s, dir, name, &st) < 0)
 		return -1;
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	below = sums_open_file(s, folder, name);
-	return below < 0 ? -1 : survey_folder(s, below, depth + 1);
+	below = sums_open_file(s, dir, name);
+	return below < 0 ? -1 : survey_dir(s, below, depth + 1);
 }
 
 static int not_dots(const struct dirent *entry)
@@ -160,12 +160,11 @@ static int sums_by_name(const struct dirent **one, const struct dirent **other)
 	return strcmp((*one)->d_name, (*other)->d_name);
 }
 
-static int survey_folder(struct sums_survey *s, int folder, int depth)
+static int survey_dir(struct sums_survey *s, int dir, int depth)
 {
 	size_t length = strlen(s->path);
 	struct dirent **entries = NULL;
-	int count =
-		depth > DEPTH_MAX ? -1 : scandirat(folder, ".", &entries, not_dots, sums_by_name);
+	int count = depth > DEPTH_MAX ? -1 : scandirat(dir, ".", &entries, not_dots, sums_by_name);
 	int r = 0;
 
 	if (count < 0)
@@ -179,7 +178,7 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 			    (int)room)
 				r = error_set(s->err, ERR_TRUST, "a path is too long");
 			else
-				r = survey_entry(s, folder, name, depth);
+				r = survey_entry(s, dir, name, depth);
 			s->path[length] = '\0';
 		}
 		free(entries[i]);
@@ -189,7 +188,7 @@ static int survey_folder(struct sums_survey *s, int folder, int depth)
 }
 
 /* The caller frees TEXT; NULL: only get the times. */
-static int sums_survey(int folder, const char *name, char times[static 2 * SHA256_LEN + 1],
+static int sums_survey(int dir, const char *name, char times[static 2 * SHA256_LEN + 1],
 		       char **text, struct error **err)
 {
 	struct sums_survey s = { .err = err };
@@ -204,9 +203,9 @@ static int sums_survey(int folder, const char *name, char times[static 2 * SHA25
 		error_no_memory(err);
 	} else if (name) {
 		snprintf(s.path, sizeof(s.path), "%s", name);
-		r = survey_entry(&s, folder, name, 0);
+		r = survey_entry(&s, dir, name, 0);
 	} else {
-		r = survey_folder(&s, folder, 0);
+		r = survey_dir(&s, dir, 0);
 	}
 	if (s.text && fclose(s.text) != 0 && r == 0)
 		r = error_no_memory(err);
@@ -269,14 +268,14 @@ static int tell_difference(const char *was, const char *is, struct error **err)
 
 /* Reads the saved checksums, which the caller frees. Sets BODY to the part after the line of times,
  * if there is one. */
-static char *read_sums(int folder, const char *name, const char **body, struct error **err)
+static char *read_sums(int dir, const char *name, const char **body, struct error **err)
 {
 	char place[NAME_MAX + 1];
 	size_t size;
 	char *text;
 
 	name_sums(name, place);
-	text = tree_read(folder, place, TEXT_MAX, &size, NULL);
+	text = tree_read(dir, place, TEXT_MAX, &size, NULL);
 	if (!text) {
 		error_set(err, ERR_TRUST, "its checksums are missing");
 		return NULL;
@@ -287,7 +286,7 @@ static char *read_sums(int folder, const char *name, const char **body, struct e
 	return text;
 }
 
-static int write_sums(int folder, const char *name, const char *times, const char *body,
+static int write_sums(int dir, const char *name, const char *times, const char *body,
 		      struct error **err)
 {
 	char place[NAME_MAX + 1], draft[NAME_MAX + 1 + sizeof(DRAFT)];
@@ -296,78 +295,78 @@ static int write_sums(int folder, const char *name, const char *times, const cha
 
 	name_sums(name, place);
 	snprintf(draft, sizeof(draft), "%s" DRAFT, place);
-	unlinkat(folder, draft, 0);
-	fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	unlinkat(dir, draft, 0);
+	fd = openat(dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!f) {
 		closep(&fd);
 		return error_errno(err, ERR_SYSTEM, "cannot create %s", draft);
 	}
 	fprintf(f, TIMES "%s\n%s", times, body);
-	if (fflush(f) == 0 && folder_replace_file(folder, draft, fd, place) == 0)
+	if (fflush(f) == 0 && dir_replace_file(dir, draft, fd, place) == 0)
 		return 0;
 	error_errno(err, ERR_SYSTEM, "cannot write %s", place);
-	unlinkat(folder, draft, 0);
+	unlinkat(dir, draft, 0);
 	return -1;
 }
 
-bool sums_exist(int folder, const char *name)
+bool sums_exist(int dir, const char *name)
 {
 	char place[NAME_MAX + 1];
 
 	name_sums(name, place);
-	return faccessat(folder, place, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(dir, place, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int sums_write(int folder, const char *name, struct error **err)
+int sums_write(int dir, const char *name, struct error **err)
 {
 	char times[2 * SHA256_LEN + 1];
 	_cleanup_free_ char *text = NULL;
 
-	if (sums_survey(folder, name, times, &text, err) < 0)
+	if (sums_survey(dir, name, times, &text, err) < 0)
 		return error_wrap(err, "cannot compute checksums");
-	return write_sums(folder, name, times, text, err);
+	return write_sums(dir, name, times, text, err);
 }
 
 /* Sets TIMES to the current times. */
-static int sums_verify_one(int folder, const char *name, const char *body,
+static int sums_verify_one(int dir, const char *name, const char *body,
 			   char times[static 2 * SHA256_LEN + 1], struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (sums_survey(folder, name, times, &text, err) < 0)
+	if (sums_survey(dir, name, times, &text, err) < 0)
 		return -1;
 	return strcmp(body, text) == 0 ? 0 : tell_difference(body, text, err);
 }
 
-int sums_verify(int folder, const char *name, struct error **err)
+int sums_verify(int dir, const char *name, struct error **err)
 {
 	char times[2 * SHA256_LEN + 1];
 	const char *body;
-	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
+	_cleanup_free_ char *text = read_sums(dir, name, &body, err);
 
-	return text ? sums_verify_one(folder, name, body, times, err) : -1;
+	return text ? sums_verify_one(dir, name, body, times, err) : -1;
 }
 
-int sums_check(int folder, const char *name, struct error **err)
+int sums_check(int dir, const char *name, struct error **err)
 {
 	char times[2 * SHA256_LEN + 1];
 	const char *body;
-	_cleanup_free_ char *text = read_sums(folder, name, &body, err);
+	_cleanup_free_ char *text = read_sums(dir, name, &body, err);
 
-	if (!text || sums_survey(folder, name, times, NULL, err) < 0)
+	if (!text || sums_survey(dir, name, times, NULL, err) < 0)
 		return -1;
 	if (body > text && strncmp(text + strlen(TIMES), times, 2 * SHA256_LEN) == 0)
 		return 0;
-	if (sums_verify_one(folder, name, body, times, err) < 0)
+	if (sums_verify_one(dir, name, body, times, err) < 0)
 		return -1;
-	return write_sums(folder, name, times, body, err);
+	return write_sums(dir, name, times, body, err);
 }
 
-bool sums_recorded(int folder, const char *name, char hex[static 2 * SHA256_LEN + 1])
+bool sums_recorded(int dir, const char *name, char hex[static 2 * SHA256_LEN + 1])
 {
 	const char *line = NULL;
-	_cleanup_free_ char *text = read_sums(folder, name, &line, NULL);
+	_cleanup_free_ char *text = read_sums(dir, name, &line, NULL);
 	uint8_t sum[SHA256_LEN];
 
 	/* Comments, such as that the file is a program, come first. */
@@ -379,9 +378,9 @@ bool sums_recorded(int folder, const char *name, char hex[static 2 * SHA256_LEN 
 	return true;
 }
 
-int sums_verify_file(int folder, const char *path, struct error **err)
+int sums_verify_file(int dir, const char *path, struct error **err)
 {
-	_cleanup_close_ int fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char hex[2 * SHA256_LEN + 1];
 	_cleanup_free_ char *text = NULL, *line = NULL;
 	uint8_t sum[SHA256_LEN];
@@ -389,7 +388,7 @@ int sums_verify_file(int folder, const char *path, struct error **err)
 
 	if (fd < 0)
 		return error_errno(err, ERR_TRUST, "cannot read %s", path);
-	text = read_sums(folder, NULL, &body, err);
+	text = read_sums(dir, NULL, &body, err);
 	if (!text || file_sha256(fd, sum, err) < 0)
 		return -1;
 	sha256_to_hex(sum, hex);

@@ -62,7 +62,7 @@ int bisect_state_make(struct bisect_state *s, struct error **err)
 
 	if (!all)
 		return -1;
-	if (folder_make(all) < 0)
+	if (dir_make(all) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", all);
 	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", localtime_r(&seconds, &t));
 	for (int number = 1; number < SAME_SECOND; number++) {
@@ -120,7 +120,7 @@ int bisect_state_write(const struct bisect_state *s, struct error **err)
 
 	if (!text)
 		return error_no_memory(err);
-	if (folder_write_file(s->fd, RECORD, text, strlen(text)) < 0)
+	if (dir_write_file(s->fd, RECORD, text, strlen(text)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RECORD, s->path);
 	return 0;
 }

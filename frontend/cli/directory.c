@@ -12,7 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/write_all.h"
 
-int folder_make_above(const char *path)
+int dir_make_above(const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);
 
@@ -29,16 +29,16 @@ int folder_make_above(const char *path)
 	return copy ? 0 : -1;
 }
 
-int folder_make(const char *path)
+int dir_make(const char *path)
 {
-	if (folder_make_above(path) < 0)
+	if (dir_make_above(path) < 0)
 		return -1;
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 /* Opens a directory in order to empty it. A guest may have left one that its owner can neither read
  * nor write. */
-static int folder_open_to_empty(int parent, const char *name)
+static int dir_open_to_empty(int parent, const char *name)
 {
 	const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | flags), place = -1;
@@ -56,22 +56,22 @@ static int folder_open_to_empty(int parent, const char *name)
 	return steal_fd(&fd);
 }
 
-int folder_remove(int parent, const char *name)
+int dir_remove(int parent, const char *name)
 {
-	int fd = folder_open_to_empty(parent, name);
-	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	int fd = dir_open_to_empty(parent, name);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	int first = 0;
 
-	if (!folder) {
+	if (!dir) {
 		closep(&fd);
 		return unlinkat(parent, name, 0);
 	}
-	while ((entry = readdir(folder)))
+	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    folder_remove(fd, entry->d_name) < 0 && !first)
+		    dir_remove(fd, entry->d_name) < 0 && !first)
 			first = errno;
-	closedir(folder);
+	closedir(dir);
 	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
 		return 0;
 	/* Report why an entry could not be removed. */
@@ -80,7 +80,7 @@ int folder_remove(int parent, const char *name)
 	return -1;
 }
 
-int folder_publish(int parent, const char *staging, const char *name)
+int dir_publish(int parent, const char *staging, const char *name)
 {
 	/* A later check would not notice lost contents: it trusts files whose times and sizes
 	 * match. */
@@ -93,34 +93,34 @@ int folder_publish(int parent, const char *staging, const char *name)
 	return fsync(parent);
 }
 
-int folder_replace_file(int folder, const char *draft, int fd, const char *name)
+int dir_replace_file(int dir, const char *draft, int fd, const char *name)
 {
-	if (fsync(fd) < 0 || renameat(folder, draft, folder, name) < 0)
+	if (fsync(fd) < 0 || renameat(dir, draft, dir, name) < 0)
 		return -1;
-	return fsync(folder);
+	return fsync(dir);
 }
 
-int folder_discard(int parent, const char *name)
+int dir_discard(int parent, const char *name)
 {
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : folder_remove(parent, name);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 ? -1 : dir_remove(parent, name);
 }
 
-int folder_write_file(int folder, const char *name, const char *text, size_t size)
+int dir_write_file(int dir, const char *name, const char *text, size_t size)
 {
 	_cleanup_free_ char *draft = NULL;
 	_cleanup_close_ int fd = -1;
 
 	if (asprintf(&draft, ".%s.rootlet", name) < 0)
 		return -1;
-	unlinkat(folder, draft, 0);
-	fd = openat(folder, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	unlinkat(dir, draft, 0);
+	fd = openat(dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return -1;
-	if (write_all(fd, text, size) == 0 && folder_replace_file(folder, draft, fd, name) == 0)
+	if (write_all(fd, text, size) == 0 && dir_replace_file(dir, draft, fd, name) == 0)
 		return 0;
-	unlinkat(folder, draft, 0);
+	unlinkat(dir, draft, 0);
 	return -1;
 }
 
@@ -134,7 +134,7 @@ static int replace_file(const char *path, const char *text, size_t size)
 	if (!above)
 		return -1;
 	directory = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return directory < 0 ? -1 : folder_write_file(directory, name, text, size);
+	return directory < 0 ? -1 : dir_write_file(directory, name, text, size);
 }
 
 /* A pipe, a device or a link stays what it is. */

@@ -100,7 +100,7 @@ static int open_record(void)
 {
 	_cleanup_free_ char *path = paths_state("audit.log", NULL);
 
-	if (!path || folder_make_above(path) < 0)
+	if (!path || dir_make_above(path) < 0)
 		return -1;
 	return open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }

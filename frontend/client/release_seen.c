@@ -17,7 +17,7 @@ int release_seen_open(char **path, struct error **err)
 
 	if (!own)
 		return -1;
-	if (folder_make_above(own) < 0)
+	if (dir_make_above(own) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create the directory of %s", own);
 	fd = open(own, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -6,12 +6,12 @@
 
 /* OPERATION is that of flock(2). Returns a descriptor, or -1: ERR_BUSY if another process holds the
  * lock. */
-int digest_lock(int folder, const char *name, int operation, struct error **err);
+int digest_lock(int dir, const char *name, int operation, struct error **err);
 
 /* Both read all of the rootfs NAME. LOCK is the descriptor from digest_lock(). */
-int digest_keep(struct helper *h, int lock, int folder, const char *name, struct error **err);
+int digest_keep(struct helper *h, int lock, int dir, const char *name, struct error **err);
 
 /* ERR_TRUST if the digest differs, or if none was saved. */
-int digest_check(struct helper *h, int lock, int folder, const char *name, struct error **err);
+int digest_check(struct helper *h, int lock, int dir, const char *name, struct error **err);
 
-void digest_remove(int folder, const char *name);
+void digest_remove(int dir, const char *name);

@@ -36,13 +36,13 @@ static int array_jobs_write_script(struct array_jobs *j, struct error **err)
 	if (self && strchr(self, '\''))
 		return error_set(err, ERR_INPUT, "%s: paths with a ' do not work on a cluster",
 				 self);
-	if (asprintf(&j->script, "%s/" SCRIPT, j->run->folder.path) < 0 ||
+	if (asprintf(&j->script, "%s/" SCRIPT, j->run->dir.path) < 0 ||
 	    asprintf(&j->log, "%s/" SHARED_TASKS "/%%A-%%a.log", j->shared->path) < 0 ||
 	    asprintf(&text,
 		     "#!/bin/sh\n# Each task of the rootlet run %s runs this.\n"
 		     "command='%s'\n[ -x \"$command\" ] || command=rootlet\n"
 		     "exec \"$command\" __task '%s'\n",
-		     j->run->folder.id, self ? self : "rootlet", j->shared->path) < 0)
+		     j->run->dir.id, self ? self : "rootlet", j->shared->path) < 0)
 		return error_no_memory(err);
 	j->submitted = access(j->script, F_OK) == 0;
 	fd = open(j->script, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
@@ -285,7 +285,7 @@ int array_jobs_cancel(const struct array_jobs *j, struct error **err)
 	return j->submitted ? slurm_cancel(j->name, err) : 0;
 }
 
-int array_jobs_cancel_run(const struct run_folder *run, struct error **err)
+int array_jobs_cancel_run(const struct run_dir *run, struct error **err)
 {
 	char name[sizeof(((struct array_jobs *)NULL)->name)];
 
@@ -302,7 +302,7 @@ int array_jobs_open(struct array_jobs *j, const struct shared_run *shared,
 				  .run = run,
 				  .heard = clock_milliseconds(),
 				  .pause = PAUSE_MS };
-	snprintf(j->name, sizeof(j->name), NAME, run->folder.id);
+	snprintf(j->name, sizeof(j->name), NAME, run->dir.id);
 	return array_jobs_write_script(j, err);
 }
 

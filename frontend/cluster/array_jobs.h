@@ -52,4 +52,4 @@ int array_jobs_wait(struct array_jobs *j, struct error **err);
 int array_jobs_cancel(const struct array_jobs *j, struct error **err);
 
 /* The same for a run that no process watches. */
-int array_jobs_cancel_run(const struct run_folder *run, struct error **err);
+int array_jobs_cancel_run(const struct run_dir *run, struct error **err);

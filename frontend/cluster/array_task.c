@@ -31,7 +31,7 @@ struct held_batch {
 
 struct array_task {
 	struct shared_run shared;
-	struct run_folder folder;
+	struct run_dir dir;
 	struct shared_guest guest;
 	struct guest_count count;
 	struct held_batch *held;
@@ -50,7 +50,7 @@ static void array_task_clear(struct array_task *t)
 	free(t->held);
 	fstests_run_clear(&t->guest.run);
 	shared_guest_clear(&t->guest);
-	run_folder_close(&t->folder);
+	run_dir_close(&t->dir);
 	shared_run_close(&t->shared);
 }
 
@@ -75,10 +75,10 @@ static enum supply_answer array_task_give_up(struct array_task *t)
 /* Writes the results to the file server, before the batch counts as finished. */
 static int array_task_sync(const struct array_task *t, struct error **err)
 {
-	_cleanup_close_ int fd = openat(t->folder.fd, RUN_TESTS, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(t->dir.fd, RUN_TESTS, O_RDONLY | O_CLOEXEC);
 
 	if ((fd < 0 && errno != ENOENT) || (fd >= 0 && fsync(fd) < 0))
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", t->folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", t->dir.path);
 	return 0;
 }
 
@@ -125,9 +125,9 @@ static int array_task_listed(int status, void *context, struct error **err)
 	if (!t->held_count)
 		return 0;
 	snprintf(text, sizeof(text), "%d\n", status);
-	fd = openat(t->folder.fd, SHARED_STATUS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	fd = openat(t->dir.fd, SHARED_STATUS, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 || write_all(fd, text, strlen(text)) < 0 || fsync(fd) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", t->folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", t->dir.path);
 	return array_task_finish(t, &t->held[0], err);
 }
 
@@ -172,7 +172,7 @@ static enum supply_answer array_task_more(struct test_queue *queue, void *contex
 		return SUPPLY_OVER;
 	if (clock_milliseconds() < t->next_look)
 		return SUPPLY_WAIT;
-	taken = claims_take(t->shared.fd, t->folder.id, &claim, &text, &why);
+	taken = claims_take(t->shared.fd, t->dir.id, &claim, &text, &why);
 	if (taken < 0 && why && why->code == ERR_MISSING)
 		return array_task_give_up(t);
 	if (taken < 0) {
@@ -287,8 +287,8 @@ static int array_task_open(struct array_task *t, const char *path, struct error 
 	char name[CLAIM_TASK_SIZE];
 
 	if (array_task_name(name, err) < 0 || shared_run_open(path, &t->shared, err) < 0 ||
-	    shared_run_add_task(&t->shared, name, &t->folder, err) < 0 ||
-	    shared_run_read(&t->shared, &t->folder, &t->guest, err) < 0)
+	    shared_run_add_task(&t->shared, name, &t->dir, err) < 0 ||
+	    shared_run_read(&t->shared, &t->dir, &t->guest, err) < 0)
 		return -1;
 	return array_task_count_guests(t, err);
 }
@@ -304,7 +304,7 @@ static int array_task_record(const struct array_task *t, int status, struct erro
 	json_object_set_new(record, "host", json_string(host));
 	json_object_set_new(record, "boot", json_string(kernel_boot_name(t->guest.kernel)));
 	json_object_set(record, "image", json_object_get(t->shared.job, "image"));
-	result = run_folder_write(&t->folder, record, err);
+	result = run_dir_write(&t->dir, record, err);
 	json_decref(record);
 	return result;
 }
@@ -313,7 +313,7 @@ int array_task_run(const char *path, struct progress *progress, struct error **e
 {
 	_cleanup_(array_task_clear) struct array_task t = {
 		.shared = SHARED_RUN_NONE,
-		.folder = RUN_FOLDER_NONE,
+		.dir = RUN_DIR_NONE,
 		.progress = progress,
 		.patience = clock_milliseconds() + LIST_SECONDS * INT64_C(1000),
 	};
@@ -327,7 +327,7 @@ int array_task_run(const char *path, struct progress *progress, struct error **e
 	interrupt_catch();
 	if (array_task_open(&t, path, err) < 0)
 		return -1;
-	t.guest.run.folder = t.folder;
+	t.guest.run.dir = t.dir;
 	t.guest.run.progress = progress;
 	t.guest.run.supply = &supply;
 	t.guest.run.commanded = clock_precise();

@@ -325,7 +325,7 @@ int claims_publish(int dir, char *const *texts, size_t count, struct error **err
 		return claims_broken("name a directory", err);
 	snprintf(draft, sizeof(draft), ".draft.%016" PRIx64, random);
 	if (claims_write_all(dir, draft, texts, count, err) < 0) {
-		folder_remove(dir, draft);
+		dir_remove(dir, draft);
 		return -1;
 	}
 	/* The mark keeps the queue from ever being empty, so this succeeds once. The draft of the

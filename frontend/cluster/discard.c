@@ -21,13 +21,13 @@ static int discard_draft(int parent, const char *path, const char *id, struct er
 	if (fstatat(parent, draft, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
 	    st.st_uid != geteuid())
 		return 0;
-	return folder_remove(parent, draft) < 0
+	return dir_remove(parent, draft) < 0
 		       ? error_errno(err, ERR_SYSTEM, "cannot remove the draft of %s", path)
 		       : 0;
 }
 
 /* No process may watch the run, and no task may write to it, while it is being removed. */
-static int discard_directory(struct shared_run *shared, const struct run_folder *run,
+static int discard_directory(struct shared_run *shared, const struct run_dir *run,
 			     struct error **err)
 {
 	struct lease lease;
@@ -43,7 +43,7 @@ static int discard_directory(struct shared_run *shared, const struct run_folder 
 	return result;
 }
 
-int shared_run_discard(const char *path, const struct run_folder *run, struct error **err)
+int shared_run_discard(const char *path, const struct run_dir *run, struct error **err)
 {
 	_cleanup_(shared_run_close) struct shared_run shared = SHARED_RUN_NONE;
 	_cleanup_free_ char *above = strdup(path);

@@ -8,4 +8,4 @@
  * that is gone. ERR_BUSY if a process on another machine watches the run, ERR_MISSING if the
  * directory above PATH is out of reach, ERR_REFUSED if PATH is not the shared directory of this
  * run, or another user's. */
-int shared_run_discard(const char *path, const struct run_folder *run, struct error **err);
+int shared_run_discard(const char *path, const struct run_dir *run, struct error **err);

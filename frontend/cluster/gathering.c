@@ -202,7 +202,7 @@ static int gathering_add_kernel(const struct shared_run *s, const char *task,
 			json_clean(object);
 			json_object_set_new(object, "task", json_text(task));
 			kernel_traces_add(&run->kernel, object);
-			result = run_folder_append(&run->folder, RUN_KERNEL, object, err);
+			result = run_dir_append(&run->dir, RUN_KERNEL, object, err);
 		}
 		json_decref(object);
 		if (result < 0)

@@ -147,7 +147,7 @@ static int shared_run_copy_directory(const struct shared_run *s, const char *fro
 
 	if (asprintf(&to, "%s/%s", s->path, name) < 0 || asprintf(&contents, "%s/.", from) < 0)
 		return error_no_memory(err);
-	if (folder_make_above(to) < 0 || (mkdir(to, 0755) < 0 && errno != EEXIST))
+	if (dir_make_above(to) < 0 || (mkdir(to, 0755) < 0 && errno != EEXIST))
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", to);
 	return shared_run_copy(contents, to, err);
 }
@@ -163,7 +163,7 @@ static int shared_run_copy_built(const struct shared_run *s, int build, const ch
 
 	if (asprintf(&to, "%s/kernel/%s", s->path, path) < 0)
 		return error_no_memory(err);
-	if (from >= 0 && folder_make_above(to) == 0)
+	if (from >= 0 && dir_make_above(to) == 0)
 		fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	while (fd >= 0 && (copied = sendfile(fd, from, NULL, COPY_AT_ONCE)) > 0)
 		;
@@ -246,7 +246,7 @@ static int shared_run_fill(struct shared_run *s, const struct fstests_run *run, 
 	_cleanup_free_ char *results = NULL;
 	json_t *digest;
 
-	if (asprintf(&results, "%s/" RUN_RESULTS, run->folder.path) < 0)
+	if (asprintf(&results, "%s/" RUN_RESULTS, run->dir.path) < 0)
 		return error_no_memory(err);
 	kernel = shared_run_copy_kernel(s, run->vm.kernel, err);
 	if (!kernel || shared_run_copy_file(s, run->vm.root.path, "root.image", err) < 0 ||
@@ -258,7 +258,7 @@ static int shared_run_fill(struct shared_run *s, const struct fstests_run *run, 
 	if (!digest)
 		return -1;
 	s->job = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:s*}", "version",
-			   ROOTLET_VERSION, "run", run->folder.id, "kernel", kernel, "root",
+			   ROOTLET_VERSION, "run", run->dir.id, "kernel", kernel, "root",
 			   run->vm.root.fstype, "image", digest, "source", run->source, "words",
 			   words_to_json((const char *const *)run->words, run->word_count),
 			   "options", options_to_json(run->options), "tree", run->tree);
@@ -340,7 +340,7 @@ static void shared_run_sweep(int parent, time_t now)
 		    fstatat(parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
 		    now - st.st_mtime > STALE_SECONDS)
-			folder_remove(parent, entry->d_name);
+			dir_remove(parent, entry->d_name);
 	closedir(stream);
 }
 
@@ -358,21 +358,21 @@ int shared_run_create(const char *directory, const struct fstests_run *run, cons
 	if (parent < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
 				   "cannot open the shared directory %s", directory);
-	if (asprintf(&path, "%s/%s", directory, run->folder.id) < 0 ||
-	    asprintf(&name, ".%s", run->folder.id) < 0 ||
+	if (asprintf(&path, "%s/%s", directory, run->dir.id) < 0 ||
+	    asprintf(&name, ".%s", run->dir.id) < 0 ||
 	    asprintf(&draft, "%s/%s", directory, name) < 0)
 		return error_no_memory(err);
 	result = shared_run_make_draft(draft, run, first, more, err);
 	if (result == 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		shared_run_sweep(parent, st.st_mtime);
-	if (result == 0 && renameat(parent, name, parent, run->folder.id) < 0)
+	if (result == 0 && renameat(parent, name, parent, run->dir.id) < 0)
 		result = error_errno(err, errno == ENOTEMPTY ? ERR_EXISTS : ERR_SYSTEM,
 				     "cannot make %s", path);
 	if (result == 0)
 		return shared_run_open(path, out, err);
 	/* A draft that existed before belongs to another process. */
 	if (!err || !*err || (*err)->code != ERR_EXISTS)
-		folder_remove(parent, name);
+		dir_remove(parent, name);
 	return -1;
 }
 
@@ -439,29 +439,29 @@ int shared_run_remove(struct shared_run *s, struct error **err)
 	_cleanup_free_ char *gone = NULL;
 
 	if (parent < 0 || asprintf(&gone, ".%s", id) < 0 ||
-	    renameat(parent, id, parent, gone) < 0 || folder_remove(parent, gone) < 0)
+	    renameat(parent, id, parent, gone) < 0 || dir_remove(parent, gone) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s", s->path);
 	return 0;
 }
 
 /* --- on a node ------------------------------------------------------------------------------ */
 
-int shared_run_add_task(const struct shared_run *s, const char *task, struct run_folder *folder,
+int shared_run_add_task(const struct shared_run *s, const char *task, struct run_dir *dir,
 			struct error **err)
 {
 	_cleanup_free_ char *template = NULL;
 	_cleanup_free_ char *results = NULL;
 
-	*folder = (struct run_folder){ .id = strdup(task), .fd = -1 };
-	if (!folder->id || asprintf(&folder->path, "%s/" SHARED_TASKS "/%s", s->path, task) < 0 ||
+	*dir = (struct run_dir){ .id = strdup(task), .fd = -1 };
+	if (!dir->id || asprintf(&dir->path, "%s/" SHARED_TASKS "/%s", s->path, task) < 0 ||
 	    asprintf(&template, "%s/" RUN_RESULTS, s->path) < 0 ||
-	    asprintf(&results, "%s/" RUN_RESULTS, folder->path) < 0)
+	    asprintf(&results, "%s/" RUN_RESULTS, dir->path) < 0)
 		return error_no_memory(err);
-	if (mkdir(folder->path, 0755) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", folder->path);
-	folder->fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder->fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder->path);
+	if (mkdir(dir->path, 0755) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", dir->path);
+	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir->fd < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", dir->path);
 	return shared_run_copy(template, results, err);
 }
 
@@ -486,8 +486,8 @@ static void shared_guest_add_disks(struct shared_guest *g)
 	vm->disks = g->disks;
 }
 
-int shared_run_read(const struct shared_run *s, const struct run_folder *folder,
-		    struct shared_guest *g, struct error **err)
+int shared_run_read(const struct shared_run *s, const struct run_dir *dir, struct shared_guest *g,
+		    struct error **err)
 {
 	const json_t *vng_words = json_object_get(json_object_get(s->job, "options"), "vng_words");
 	const char *kernel = json_string_value(json_object_get(s->job, "kernel"));
@@ -499,7 +499,7 @@ int shared_run_read(const struct shared_run *s, const struct run_folder *folder,
 	    asprintf(&path, "%s/%s", s->path, kernel) < 0 ||
 	    asprintf(&g->root, "%s/root.image", s->path) < 0 ||
 	    asprintf(&g->fstests, "%s/fstests.image", s->path) < 0 ||
-	    asprintf(&g->results, "%s/" RUN_RESULTS, folder->path) < 0)
+	    asprintf(&g->results, "%s/" RUN_RESULTS, dir->path) < 0)
 		return error_no_memory(err);
 	if (kernel_open(path, &g->kernel, err) < 0)
 		return -1;

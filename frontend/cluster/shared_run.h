@@ -51,7 +51,7 @@ char **shared_run_words(const struct shared_run *s, size_t *count);
 int shared_run_remove(struct shared_run *s, struct error **err);
 
 /* Creates tasks/TASK with a copy of results/. */
-int shared_run_add_task(const struct shared_run *s, const char *task, struct run_folder *folder,
+int shared_run_add_task(const struct shared_run *s, const char *task, struct run_dir *dir,
 			struct error **err);
 
 /* A run as a node sees it. */
@@ -67,6 +67,6 @@ struct shared_guest {
 
 /* Fills G, whose strings are the job's, for the guests of the task with that run directory. The
  * caller adds the number of guests, and their processors and memory. */
-int shared_run_read(const struct shared_run *s, const struct run_folder *folder,
-		    struct shared_guest *g, struct error **err);
+int shared_run_read(const struct shared_run *s, const struct run_dir *dir, struct shared_guest *g,
+		    struct error **err);
 void shared_guest_clear(struct shared_guest *g);

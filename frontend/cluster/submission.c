@@ -303,7 +303,7 @@ static int submission_add_result(struct submission *s, const struct test_result 
 	int added = results_add(&s->run->results, result, err);
 
 	if (added == 0)
-		added = run_folder_append(&s->run->folder, RUN_TESTS, object, err);
+		added = run_dir_append(&s->run->dir, RUN_TESTS, object, err);
 	json_decref(object);
 	return added;
 }
@@ -474,8 +474,8 @@ static int submission_keep_tasks(const struct submission *s, struct error **err)
 	if (asprintf(&from, "%s/" SHARED_TASKS, s->shared.path) < 0)
 		return error_no_memory(err);
 	argv[4] = from;
-	argv[5] = s->run->folder.path;
-	if (folder_remove(s->run->folder.fd, SHARED_TASKS) < 0 && errno != ENOENT)
+	argv[5] = s->run->dir.path;
+	if (dir_remove(s->run->dir.fd, SHARED_TASKS) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s/" SHARED_TASKS, argv[5]);
 	if (child_start(argv, stdio, &pid, err) < 0)
 		return -1;
@@ -512,8 +512,8 @@ static int submission_open(struct submission *s, const char *path, struct error 
 	    (submission_exclude(s, err) < 0 || submission_publish(s, err) < 0))
 		return -1;
 	/* What an earlier process has seen is in the shared directory. */
-	if (unlinkat(run->folder.fd, RUN_TESTS, 0) < 0 && errno != ENOENT)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->folder.path);
+	if (unlinkat(run->dir.fd, RUN_TESTS, 0) < 0 && errno != ENOENT)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->dir.path);
 	return array_jobs_open(&s->jobs, &s->shared, s->request, run, err);
 }
 
@@ -523,11 +523,11 @@ static int submission_collect(struct submission *s, struct error **err)
 	struct fstests_run *run = s->run;
 
 	/* An earlier process may have collected the kernels' reports so far. */
-	if (unlinkat(run->folder.fd, RUN_KERNEL, 0) < 0 && errno != ENOENT)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->folder.path);
+	if (unlinkat(run->dir.fd, RUN_KERNEL, 0) < 0 && errno != ENOENT)
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", run->dir.path);
 	if (gathering_collect(&s->shared, run, err) < 0)
 		return -1;
-	return results_write(run->folder.fd, RUN_TESTS, &run->results, err);
+	return results_write(run->dir.fd, RUN_TESTS, &run->results, err);
 }
 
 /* What a guest has made unreadable, and what a lost task still writes, is no reason to lose the
@@ -568,7 +568,7 @@ int submission_run(struct fstests_run *run, const struct cluster_request *reques
 	collected = submission_collect(&s, result < 0 ? &later : err);
 	if (!s.over || collected < 0)
 		progress_note(run->progress, "to continue: rootlet fstests --resume %s",
-			      run->folder.id);
+			      run->dir.id);
 	if (collected < 0)
 		return -1;
 	submission_tidy(&s);

@@ -38,7 +38,7 @@ struct check {
 	bool deep, json;
 	int directory, rootfs; /* as found (O_PATH), and as opened; or -1 */
 	unsigned mode;
-	char *folder, *base, *absolute;
+	char *dir, *base, *absolute;
 	char *publisher; /* URL, without a password; NULL: not recorded */
 	struct manifest *manifest;
 	struct profile *profile; /* NULL if it is gone or has changed since */
@@ -54,7 +54,7 @@ static void check_clear(struct check *c)
 	helper_stop(&c->helper);
 	closep(&c->directory);
 	closep(&c->rootfs);
-	free(c->folder);
+	free(c->dir);
 	free(c->base);
 	free(c->absolute);
 	free(c->publisher);
@@ -133,7 +133,7 @@ static void find_publisher(struct check *c)
 {
 	struct publisher publisher = { 0 };
 
-	if (c->manifest->published && publisher_read(c->folder, c->base, &publisher, NULL) == 0)
+	if (c->manifest->published && publisher_read(c->dir, c->base, &publisher, NULL) == 0)
 		c->publisher = release_seen_place(publisher.url);
 	publisher_clear(&publisher);
 }
@@ -182,9 +182,9 @@ static int look_inside(struct check *c, struct error **err)
 
 static int check_rootfs(struct check *c, struct error **err)
 {
-	if (store_resolve(c->name, c->path, &c->folder, &c->base, err) < 0)
+	if (store_resolve(c->name, c->path, &c->dir, &c->base, err) < 0)
 		return -1;
-	store_tidy("check", c->folder);
+	store_tidy("check", c->dir);
 	if (store_find(c->name, c->path, &c->directory, &c->absolute, err) < 0)
 		return -1;
 	return look_inside(c, err);
@@ -210,7 +210,7 @@ static int64_t days_since(int64_t then)
 /* When it was created or last upgraded. */
 static int64_t freshness_of(const struct check *c)
 {
-	return freshness_read(c->folder, c->base, c->manifest->created, false);
+	return freshness_read(c->dir, c->base, c->manifest->created, false);
 }
 
 static void check_print_facts(const struct check *c)
@@ -320,7 +320,7 @@ static int print_absence(struct check *c, const struct error *err)
 		return EXIT_FAILED;
 	}
 	if (!c->absolute && c->base)
-		c->absolute = store_join(c->folder, c->base);
+		c->absolute = store_join(c->dir, c->base);
 	findings_add(&c->findings, "%s", err->message);
 	document_print(check_describe(c, err->code == ERR_MISSING ? "missing" : "foreign"));
 	return EXIT_FAILED;

@@ -20,25 +20,25 @@ static void offer(const char *word, const char *text)
 }
 
 /* Offers the directories in PATH that are not hidden. */
-static void offer_folders(const char *path)
+static void offer_dirs(const char *path)
 {
-	DIR *folder = opendir(path);
+	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
-	while (folder && (entry = readdir(folder)))
+	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' &&
 		    (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
 			offer(entry->d_name, NULL);
-	if (folder)
-		closedir(folder);
+	if (dir)
+		closedir(dir);
 }
 
 static void offer_rootfs(void)
 {
-	_cleanup_free_ char *folder = store_folder(NULL);
+	_cleanup_free_ char *dir = store_dir(NULL);
 
-	if (folder)
-		offer_folders(folder);
+	if (dir)
+		offer_dirs(dir);
 }
 
 static void offer_runs(void)
@@ -47,7 +47,7 @@ static void offer_runs(void)
 	size_t count;
 
 	offer("last", "the newest run");
-	if (run_folder_list(&ids, &count, NULL) < 0)
+	if (run_dir_list(&ids, &count, NULL) < 0)
 		return;
 	for (size_t i = 0; i < count; i++)
 		offer(ids[i], NULL);
@@ -103,7 +103,7 @@ static void offer_files(void)
 
 static void offer_directories(void)
 {
-	puts(":folders");
+	puts(":directories");
 }
 
 static void offer_colors(void)

@@ -6,5 +6,6 @@
 #define COMPLETE_COMMAND "__complete"
 
 /* ARGV holds the words after "rootlet"; the last one is completed. Prints one candidate per line,
- * "WORD" or "WORD<tab>description", and `:files` or `:folders` if the shell should offer those. */
+ * "WORD" or "WORD<tab>description", and `:files` or `:directories` if the shell should offer those.
+ */
 int complete(const struct command *const *commands, size_t count, int argc, char **argv);

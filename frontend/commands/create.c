@@ -203,7 +203,7 @@ static int choose_mirror(struct create *c, struct error **err)
 
 	if (c->source.mirror)
 		return 0;
-	if (source_plan(&c->source, APT_FOLDER, &origin, NULL) == 0) {
+	if (source_plan(&c->source, APT_DIR, &origin, NULL) == 0) {
 		place = release_seen_place(origin->mirror);
 		if (!place)
 			return error_no_memory(err);
@@ -459,7 +459,7 @@ static int create_open_base(struct create *c, struct error **err)
 		return error_no_memory(err);
 	if (permission_content(content, err) < 0 ||
 	    base_open(&recipe, c->progress, &c->kept, err) < 0 ||
-	    permission_keep(c->kept.folder, &d, err) < 0)
+	    permission_keep(c->kept.dir, &d, err) < 0)
 		return -1;
 	if (d.allowed)
 		return 0;
@@ -478,17 +478,17 @@ static int create_from_base(struct create *c, struct provision *provision, struc
 		return 1;
 	if (create_open_base(c, err) < 0)
 		return -1;
-	if (c->kept.folder < 0)
+	if (c->kept.dir < 0)
 		return 1;
 	provision->kept = &c->kept;
-	store_sweep(c->helper, c->kept.folder, c->kept.key);
-	base_prune(c->helper, c->kept.folder);
+	store_sweep(c->helper, c->kept.dir, c->kept.key);
+	base_prune(c->helper, c->kept.dir);
 	there = base_find(&c->kept);
 	if (there < 0)
 		return 1;
 	r = provision_clone(c->helper, provision, &c->how, &c->count, &c->left_out, err);
 	/* If an unusable snapshot could not be removed, a new one cannot take its name. */
-	if (r > 0 && faccessat(c->kept.folder, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (r > 0 && faccessat(c->kept.dir, c->kept.key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		provision->kept = NULL;
 	return r;
 }
@@ -685,14 +685,14 @@ static int start_dry_run(struct create *c, struct asking *asking, struct error *
  * or -1 with ERR set. */
 static int dry_run(struct create *c, struct error **err)
 {
-	_cleanup_free_ char *folder = c->fresh ? NULL : cache_path(BASES_FOLDER, err);
-	_cleanup_free_ char *bases = folder ? realpath(folder, NULL) : NULL;
+	_cleanup_free_ char *dir = c->fresh ? NULL : cache_path(BASES_DIR, err);
+	_cleanup_free_ char *bases = dir ? realpath(dir, NULL) : NULL;
 	struct asking asking = { .requests = c->json ? json_array() : NULL };
 	struct provision provision;
 	json_t *result;
 	int status, started;
 
-	if (!c->fresh && !folder)
+	if (!c->fresh && !dir)
 		return -1;
 	started = start_dry_run(c, &asking, err);
 	if (started < 0 || (started > 0 && (packages_open(&c->source, c->helper, c->progress,

@@ -94,7 +94,7 @@ static int delete_find(struct delete *d, int *directory, struct error **err)
 	return error_set(err, ERR_MISSING, "no rootfs at %s; see: rootlet list",
 			 path	   ? path
 			 : d->path ? d->path
-				   : "~/" STORE_FOLDER);
+				   : "~/" STORE_DIR);
 }
 
 static int delete_confirmed(struct delete *d, struct error **err)

@@ -137,13 +137,13 @@ static void probe_virtiofsd(struct finding *f)
 /* The free space for PATH, which need not exist yet. */
 static bool free_space(const char *path, uint64_t *bytes)
 {
-	_cleanup_free_ char *folder = strdup(path);
+	_cleanup_free_ char *dir = strdup(path);
 	struct statvfs st;
 
-	while (folder && *folder) {
-		char *slash = strrchr(folder, '/');
+	while (dir && *dir) {
+		char *slash = strrchr(dir, '/');
 
-		if (statvfs(folder, &st) == 0) {
+		if (statvfs(dir, &st) == 0) {
 			*bytes = (uint64_t)st.f_bavail * st.f_frsize;
 			return true;
 		}
@@ -154,36 +154,36 @@ static bool free_space(const char *path, uint64_t *bytes)
 	return false;
 }
 
-static void probe_space_in(struct finding *f, const char *folder)
+static void probe_space_in(struct finding *f, const char *dir)
 {
 	uint64_t bytes = 0;
 	char size[TEXT_SIZE_LEN];
 
-	if (!folder || !free_space(folder, &bytes)) {
+	if (!dir || !free_space(dir, &bytes)) {
 		finding_set(f, VERDICT_MISSING, "set HOME", "the directory is unknown");
 		return;
 	}
 	text_size(bytes, size);
 	if (bytes >= SPACE_WISHED)
-		finding_set(f, VERDICT_OK, "", "%s free for %s", size, folder);
+		finding_set(f, VERDICT_OK, "", "%s free for %s", size, dir);
 	else
 		finding_set(f, bytes < SPACE_NEEDED ? VERDICT_MISSING : VERDICT_WARNING,
 			    "make room: a rootfs with its packages takes about 2G",
-			    "%s free for %s", size, folder);
+			    "%s free for %s", size, dir);
 }
 
 static void probe_store_space(struct finding *f)
 {
-	_cleanup_free_ char *folder = store_folder(NULL);
+	_cleanup_free_ char *dir = store_dir(NULL);
 
-	probe_space_in(f, folder);
+	probe_space_in(f, dir);
 }
 
 static void probe_cache_space(struct finding *f)
 {
-	_cleanup_free_ char *folder = cache_path("packages", NULL);
+	_cleanup_free_ char *dir = cache_path("packages", NULL);
 
-	probe_space_in(f, folder);
+	probe_space_in(f, dir);
 }
 
 /* The releases of a distribution need only its own keyring. */

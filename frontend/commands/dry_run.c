@@ -14,10 +14,10 @@
 /* As in the audit log. */
 #define DIRECTORY_ARGUMENT "folder=%s"
 
-/* Counts the rootfs in `folder` other than NAME, as the helper does. */
-static uint64_t dry_run_count_rootfs(int folder, const char *name)
+/* Counts the rootfs in `dir` other than NAME, as the helper does. */
+static uint64_t dry_run_count_rootfs(int dir, const char *name)
 {
-	int copy = folder < 0 ? -1 : openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int copy = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *entry;
 	uint64_t count = 0;
@@ -29,7 +29,7 @@ static uint64_t dry_run_count_rootfs(int folder, const char *name)
 
 		if (entry->d_name[0] == '.' || strcmp(entry->d_name, name) == 0)
 			continue;
-		fd = openat(folder, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dir, entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		count += fd >= 0 && store_may_be_rootfs(fd);
 	}
 	if (d)
@@ -185,15 +185,15 @@ int dry_run_start(dry_run_tell *tell, void *context, struct error **err)
 }
 
 /* The requests that come before those of the create itself. */
-static void ask_first(struct dry_run *run, const struct provision *p, const char *folder)
+static void ask_first(struct dry_run *run, const struct provision *p, const char *dir)
 {
 	if (p->parent >= 0 && store_has_stale(p->parent, NULL))
-		dry_run_ask(run, &(struct question){ "Remove", .folder = folder, .keyring = -1 },
-			    DIRECTORY_ARGUMENT " stale=1, left by killed runs", folder);
+		dry_run_ask(run, &(struct question){ "Remove", .dir = dir, .keyring = -1 },
+			    DIRECTORY_ARGUMENT " stale=1, left by killed runs", dir);
 	if (p->parent >= 0 && p->replace &&
 	    faccessat(p->parent, p->base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		dry_run_ask(run, &(struct question){ "Inspect", .folder = folder, .keyring = -1 },
-			    DIRECTORY_ARGUMENT "/%s deep=0", folder, p->base);
+		dry_run_ask(run, &(struct question){ "Inspect", .dir = dir, .keyring = -1 },
+			    DIRECTORY_ARGUMENT "/%s deep=0", dir, p->base);
 }
 
 /* Whether the policy allows snapshots in `bases`. If not, none is requested. */
@@ -203,11 +203,11 @@ static bool has_bases(const struct dry_run *run, const char *bases)
 
 	if (bases)
 		policy_decide(&run->grant,
-			      &(struct question){ "Keep", .folder = bases, .keyring = -1 }, &d);
+			      &(struct question){ "Keep", .dir = bases, .keyring = -1 }, &d);
 	return bases && d.allowed;
 }
 
-int dry_run_requests(const struct provision *p, const char *folder, const char *bases,
+int dry_run_requests(const struct provision *p, const char *dir, const char *bases,
 		     dry_run_tell *tell, void *context, struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
@@ -220,24 +220,24 @@ int dry_run_requests(const struct provision *p, const char *folder, const char *
 	if (permission_load(&policy, &run.grant, err) < 0)
 		return -1;
 	run.rootfs = dry_run_count_rootfs(p->parent, p->base) + 1;
-	ask_first(&run, p, folder);
+	ask_first(&run, p, dir);
 	ask_releases(&run, set);
 	if (has_bases(&run, bases))
-		dry_run_ask(&run, &(struct question){ "Clone", .folder = folder, .keyring = -1 },
+		dry_run_ask(&run, &(struct question){ "Clone", .dir = dir, .keyring = -1 },
 			    "name=%s " DIRECTORY_ARGUMENT " " DIRECTORY_ARGUMENT
 			    ", then Publish, if there is a snapshot; else:",
-			    p->base, folder, bases);
+			    p->base, dir, bases);
 	dry_run_ask(&run,
 		    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine,
-					.folder = folder, .keyring = keyring },
+					.dir = dir, .keyring = keyring },
 		    "name=%s suite=%s arch=%s engine=%s " DIRECTORY_ARGUMENT " keyring=%s", p->base,
-		    set->suite, set->arch, p->engine, folder, set->keyring);
+		    set->suite, set->arch, p->engine, dir, set->keyring);
 	ask_packages(&run, set);
 	dry_run_ask(&run, &(struct question){ "Bootstrap", .keyring = -1 }, "%s", "");
 	if (!p->finished)
 		ask_accounts(&run, p->profile);
 	if (has_bases(&run, bases))
-		dry_run_ask(&run, &(struct question){ "Keep", .folder = bases, .keyring = -1 },
+		dry_run_ask(&run, &(struct question){ "Keep", .dir = bases, .keyring = -1 },
 			    DIRECTORY_ARGUMENT, bases);
 	dry_run_ask(&run,
 		    &(struct question){ "Publish", .keyring = -1, .replaces = p->replace,

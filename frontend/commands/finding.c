@@ -7,7 +7,7 @@
 
 #include "frontend/cli/install_command.h"
 
-#define SYSTEM_FOLDERS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+#define SYSTEM_DIRS "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 __attribute__((format(printf, 3, 0))) static void
 set_detail(struct finding *f, enum verdict verdict, const char *format, va_list ap)
@@ -57,17 +57,16 @@ void finding_set_join(struct finding *f, enum verdict verdict, const char *group
 char *program_find(const char *name)
 {
 	const char *own = getenv("PATH");
-	_cleanup_free_ char *folders = NULL;
+	_cleanup_free_ char *dirs = NULL;
 	char *state = NULL;
 
-	if (asprintf(&folders, "%s:" SYSTEM_FOLDERS, own ? own : "") < 0)
+	if (asprintf(&dirs, "%s:" SYSTEM_DIRS, own ? own : "") < 0)
 		return NULL;
-	for (char *folder = strtok_r(folders, ":", &state); folder;
-	     folder = strtok_r(NULL, ":", &state)) {
+	for (char *dir = strtok_r(dirs, ":", &state); dir; dir = strtok_r(NULL, ":", &state)) {
 		_cleanup_free_ char *path = NULL;
 		struct stat st;
 
-		if (asprintf(&path, "%s/%s", folder, name) < 0)
+		if (asprintf(&path, "%s/%s", dir, name) < 0)
 			return NULL;
 		if (access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode))
 			return STEAL_PTR(path);

@@ -25,13 +25,13 @@
 static int run_on_cluster(struct fstests_job *j, json_t *record, struct error **err)
 {
 	if (!j->shared) {
-		if (asprintf(&j->shared, "%s/%s", j->cluster.directory, j->run.folder.id) < 0)
+		if (asprintf(&j->shared, "%s/%s", j->cluster.directory, j->run.dir.id) < 0)
 			return error_no_memory(err);
 		json_object_set_new(record, "cluster",
 				    json_pack("{s:s, s:s}", "engine", j->cluster.engine,
 					      "directory", j->shared));
 		/* The user finds it there if this process is killed. */
-		if (run_folder_write(&j->run.folder, record, err) < 0 ||
+		if (run_dir_write(&j->run.dir, record, err) < 0 ||
 		    submission_prepare(&j->run, &j->cluster, err) < 0)
 			return -1;
 	}
@@ -53,7 +53,7 @@ static int fstests_report(const struct fstests_job *j, bool ended, const struct 
 	report_error("fstests", err);
 	if (!j->options.json || ended)
 		return status;
-	return event_failure(json_pack("{s:o, s:s}", "run", json_text(j->run.folder.id), "status",
+	return event_failure(json_pack("{s:o, s:s}", "run", json_text(j->run.dir.id), "status",
 				       fstests_status_name(status)),
 			     err, status);
 }
@@ -173,9 +173,9 @@ static int fstests_reopen(struct fstests_job *j, const char *name, json_t **reco
 {
 	const char *directory, *types;
 
-	if (fstests_job_baseline(j, err) < 0 || run_folder_resume(name, &j->run.folder, err) < 0)
+	if (fstests_job_baseline(j, err) < 0 || run_dir_resume(name, &j->run.dir, err) < 0)
 		return -1;
-	*record = run_folder_read(&j->run.folder, err);
+	*record = run_dir_read(&j->run.dir, err);
 	if (!*record)
 		return -1;
 	directory = json_string_value(
@@ -198,7 +198,7 @@ static int fstests_reopen(struct fstests_job *j, const char *name, json_t **reco
 		return -1;
 	/* A resumed run has no outcome yet. */
 	json_object_del(*record, "status");
-	return run_folder_write(&j->run.folder, *record, err);
+	return run_dir_write(&j->run.dir, *record, err);
 }
 
 static int fstests_resume(struct fstests_job *j, const char *name)
@@ -308,8 +308,8 @@ static int command_fstests(const struct parsed_line *line)
 		.options = { .tests = quick, .test_count = 2 },
 		.rootfs = ROOTFS_NONE,
 		.root = ROOT_NONE,
-		.first = RUN_FOLDER_NONE,
-		.run = { .folder = RUN_FOLDER_NONE },
+		.first = RUN_DIR_NONE,
+		.run = { .dir = RUN_DIR_NONE },
 	};
 	_cleanup_error_ struct error *err = NULL;
 

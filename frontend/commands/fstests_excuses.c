@@ -55,7 +55,7 @@ int fstests_excuse(struct fstests_job *j, int status, struct error **err)
 		.first = j->options.baseline ? &j->first : NULL,
 		.before = j->options.baseline ? &j->baseline : NULL,
 		.fstype = j->tested,
-		.second = j->run.folder.id,
+		.second = j->run.dir.id,
 	};
 	struct results *results = &j->run.results;
 	bool excused = j->options.retry_failed && excuse_retried(results);
@@ -67,7 +67,7 @@ int fstests_excuse(struct fstests_job *j, int status, struct error **err)
 		excused = true;
 	if (!excused)
 		return status;
-	if (results_write(j->run.folder.fd, RUN_TESTS, results, err) < 0)
+	if (results_write(j->run.dir.fd, RUN_TESTS, results, err) < 0)
 		return -1;
 	/* Whatever is worse than a failed test has no excuse. */
 	return status == FSTESTS_FAILED ? (int)fstests_run_conclude(&j->run) : status;

@@ -20,10 +20,10 @@ void fstests_job_clear(struct fstests_job *j)
 {
 	rootfs_close(&j->rootfs);
 	progress_free(&j->run.progress);
-	run_folder_close(&j->run.folder);
+	run_dir_close(&j->run.dir);
 	fstests_run_clear(&j->run);
 	results_clear(&j->baseline);
-	run_folder_close(&j->first);
+	run_dir_close(&j->first);
 	comparison_clear(&j->comparison);
 	for (size_t i = 0; i < DEVICES_MAX; i++)
 		free(j->device_paths[i]);
@@ -199,9 +199,9 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 							       .path = j->source.image,
 							       .read_only = true };
 	else
-		fstests_job_add_share(j, j->source.folder, FSTESTS_SHARE, true);
+		fstests_job_add_share(j, j->source.dir, FSTESTS_SHARE, true);
 	j->run.source = j->source.text;
-	j->run.tree = j->source.folder;
+	j->run.tree = j->source.dir;
 	vm->boot_timeout = j->options.boot_timeout;
 	vm->kvm = !j->cluster.engine && kvm_runs(why, sizeof(why));
 	if (!vm->kvm && !j->cluster.engine)
@@ -235,7 +235,7 @@ int fstests_job_baseline(struct fstests_job *j, struct error **err)
 {
 	if (!j->options.baseline)
 		return 0;
-	if (run_folder_open(j->options.baseline, &j->first, err) < 0 ||
+	if (run_dir_open(j->options.baseline, &j->first, err) < 0 ||
 	    results_read(j->first.fd, RUN_TESTS, &j->baseline, err) < 0) {
 		if (*err)
 			(*err)->code = ERR_INPUT;
@@ -261,7 +261,7 @@ int fstests_job_prepare(struct fstests_job *j, struct error **err)
 {
 	const char *format;
 
-	if (j->options.results && run_folder_check(j->options.results, err) < 0)
+	if (j->options.results && run_dir_check(j->options.results, err) < 0)
 		return -1;
 	if (shard_run_read(&j->run, err) < 0 || read_excludes(j, err) < 0 ||
 	    fstests_job_baseline(j, err) < 0 || prepare_config(j, err) < 0 ||
@@ -270,7 +270,7 @@ int fstests_job_prepare(struct fstests_job *j, struct error **err)
 	format = j->root.vm.kind == VM_ROOT_IMAGE ? j->root.vm.fstype : NULL;
 	if (source_prepare(&j->options, j->rootfs.manifest, format, j->run.progress, &j->source,
 			   err) < 0 ||
-	    check_words_test(j->words.words, j->words.count, j->source.folder, err) < 0 ||
+	    check_words_test(j->words.words, j->words.count, j->source.dir, err) < 0 ||
 	    prepare_vm(j, err) < 0)
 		return -1;
 	fstests_job_durations(j);

@@ -28,7 +28,7 @@ struct fstests_job {
 	struct vm_disk disks[VM_DISKS_MAX];
 	struct vm_share shares[VM_SHARES_MAX];
 	char *device_paths[DEVICES_MAX], *results_share;
-	struct run_folder first; /* --baseline */
+	struct run_dir first; /* --baseline */
 	struct results baseline;
 	struct comparison comparison; /* with the baseline, or with all earlier runs */
 	struct lackings lackings;     /* --install-missing */

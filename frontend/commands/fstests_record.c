@@ -25,11 +25,11 @@ static int write_result(const struct fstests_job *j, const char *name, const cha
 			struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(j->run.folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		openat(j->run.dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	size_t size = strlen(text);
 
 	if (fd < 0 || write_all(fd, text, size) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.dir.path);
 	return 0;
 }
 
@@ -50,10 +50,10 @@ static int copy_configs(const struct fstests_job *j, struct error **err)
 static int write_for_guests(struct fstests_job *j, struct error **err)
 {
 	_cleanup_close_ int results =
-		openat(j->run.folder.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		openat(j->run.dir.fd, RUN_RESULTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (results < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", j->run.dir.path);
 	if (check_words_write(&j->words, results, err) < 0)
 		return -1;
 	return needs_write(j->run.tree, results, err);
@@ -68,7 +68,7 @@ static json_t *fstests_describe(const struct fstests_job *j)
 	for (size_t i = 0; i < j->options.test_count; i++)
 		json_array_append_new(tests, json_string(j->options.tests[i]));
 	return json_pack("{s:s, s:I, s:s, s:s*, s:s*, s:s, s:s*, s:s, s:o, s:s}", "run",
-			 j->run.folder.id, "began", (json_int_t)time(NULL), "kernel",
+			 j->run.dir.id, "began", (json_int_t)time(NULL), "kernel",
 			 j->rootfs.kernel->image, "kernel_version", j->rootfs.kernel->version,
 			 "boot", j->cluster.engine ? NULL : kernel_boot_name(j->rootfs.kernel),
 			 "fstype", j->tested, "rootfs", j->rootfs.path, "fstests",
@@ -119,12 +119,12 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 
 	if (!first)
 		return error_no_memory(err);
-	if (run_folder_make(first, j->options.results, &j->run.folder, err) < 0 ||
+	if (run_dir_make(first, j->options.results, &j->run.dir, err) < 0 ||
 	    copy_configs(j, err) < 0)
 		return -1;
 	if (write_for_guests(j, err) < 0 || run_excludes_keep(&j->run, err) < 0)
 		return -1;
-	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.folder.path) < 0)
+	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.dir.path) < 0)
 		return error_no_memory(err);
 	fstests_job_add_share(j, j->results_share, RESULTS_SHARE, false);
 	*record = fstests_describe(j);
@@ -132,7 +132,7 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 		return error_no_memory(err);
 	if (fstests_describe_identity(j, *record, err) < 0 || describe_shard(j, *record, err) < 0)
 		return -1;
-	return run_folder_write(&j->run.folder, *record, err);
+	return run_dir_write(&j->run.dir, *record, err);
 }
 
 static void print_baseline(const struct fstests_job *j, json_t *summary)
@@ -151,7 +151,7 @@ static void decode_traces(struct fstests_job *j)
 		j->rootfs.kernel ? kernel_build_directory(j->rootfs.kernel) : NULL;
 	_cleanup_error_ struct error *err = NULL;
 
-	if (build && trace_decode(&j->run.kernel, build, &j->run.folder, &err) < 0)
+	if (build && trace_decode(&j->run.kernel, build, &j->run.dir, &err) < 0)
 		progress_note(j->run.progress, "%s", error_text(err));
 }
 
@@ -171,7 +171,7 @@ int fstests_finish(struct fstests_job *j, json_t *record, int status, const stru
 	if (*j->run.boot)
 		json_object_set_new(record, "boot", json_string(j->run.boot));
 	r = describe_shard(j, record, err);
-	if (run_folder_finish(&j->run.folder, record, err) < 0)
+	if (run_dir_finish(&j->run.dir, record, err) < 0)
 		r = -1;
 	if (!j->options.json && (j->run.results.count || j->run.shard.text))
 		summary_print(&j->run, status);
@@ -187,7 +187,7 @@ int fstests_finish(struct fstests_job *j, json_t *record, int status, const stru
 	else
 		json_decref(summary);
 	if (j->options.junit &&
-	    junit_write(j->options.junit, &j->run.results, j->run.folder.id, record, err) < 0)
+	    junit_write(j->options.junit, &j->run.results, j->run.dir.id, record, err) < 0)
 		r = -1;
 	return r;
 }

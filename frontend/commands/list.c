@@ -23,7 +23,7 @@ static const struct option_row list_rows[] = {
 
 struct list {
 	bool json;
-	char *folder;
+	char *dir;
 	int parent;
 	struct helper *helper; /* NULL if not started, or if that failed */
 	bool tried;
@@ -35,7 +35,7 @@ static void list_clear(struct list *l)
 {
 	helper_stop(&l->helper);
 	closep(&l->parent);
-	free(l->folder);
+	free(l->dir);
 	json_decref(l->array);
 }
 
@@ -64,7 +64,7 @@ static void add_object(struct list *l, const char *name, const struct manifest *
 	json_t *users = json_array(), *object;
 	_cleanup_free_ char *path = NULL;
 
-	if (asprintf(&path, "%s/%s", l->folder, name) < 0)
+	if (asprintf(&path, "%s/%s", l->dir, name) < 0)
 		path = NULL;
 	for (size_t i = 0; m && i < m->user_count; i++)
 		json_array_append_new(users, json_text(m->users[i].name));
@@ -93,7 +93,7 @@ static int list_rootfs(struct list *l, const char *name, struct error **err)
 {
 	_cleanup_(manifest_free) struct manifest *m = NULL;
 	_cleanup_close_ int directory = -1, rootfs = -1;
-	_cleanup_free_ char *path = store_join(l->folder, name);
+	_cleanup_free_ char *path = store_join(l->dir, name);
 	struct answer inspection = { .fd = -1 };
 	char size[TEXT_SIZE_LEN] = "?";
 	bool sized = false;
@@ -120,15 +120,15 @@ static int list_rootfs(struct list *l, const char *name, struct error **err)
 static int list_print(struct list *l, struct error **err)
 {
 	_cleanup_(words_freep) char **names = NULL;
-	int r = store_list(&l->folder, &names, err);
+	int r = store_list(&l->dir, &names, err);
 
 	if (r < 0)
 		return -1;
-	l->parent = open(l->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	l->parent = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->parent < 0 && errno == ENOENT)
 		return 0;
 	if (l->parent < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", l->folder);
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", l->dir);
 	if (store_has_stale(l->parent, NULL) && want_helper(l))
 		store_sweep(l->helper, l->parent, NULL);
 	for (char **name = names; r == 0 && name && *name; name++)
@@ -154,7 +154,7 @@ static int command_list(const struct parsed_line *line)
 	if (l.json) {
 		document_print(json_incref(l.array));
 	} else if (l.count == 0) {
-		printf("no rootfs in %s; create one with: rootlet create\n", l.folder);
+		printf("no rootfs in %s; create one with: rootlet create\n", l.dir);
 	}
 	return EXIT_OK;
 }

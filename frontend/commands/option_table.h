@@ -64,7 +64,7 @@ enum {
 /* Needs frontend/rootfs/store.h. */
 #define ROOTFS_ROWS                                                                                \
 	{ "--name",	   "NAME",                                                                 \
-	  OPTION_NAME,	   "name in ~/" STORE_FOLDER " (default: " STORE_DEFAULT_NAME ")",         \
+	  OPTION_NAME,	   "name in ~/" STORE_DIR " (default: " STORE_DEFAULT_NAME ")",            \
 	  .or_next = true, .once = true },                                                         \
 	{                                                                                          \
 		"--path", "DIR", OPTION_PATH, "path of a rootfs elsewhere", .once = true           \

@@ -163,29 +163,29 @@ static int run_add_share(struct run *r, const char *host, const char *guest, str
 
 /* Shares the directory that the path leads to now. The guest sees it at its real path and at the
  * path as given. */
-static int add_rwdir(struct run *r, const char *folder, struct error **err)
+static int add_rwdir(struct run *r, const char *dir, struct error **err)
 {
-	_cleanup_free_ char *absolute = realpath(folder, NULL);
+	_cleanup_free_ char *absolute = realpath(dir, NULL);
 	_cleanup_free_ char *given = NULL;
 	struct stat st;
 
-	if (!*folder)
+	if (!*dir)
 		return error_set(err, ERR_INPUT, "--rwdir: the path is empty");
 	if (!absolute && errno == ENOENT)
 		return error_set(
 			err, ERR_INPUT,
 			"cannot share the directory %s: it does not exist; create it with: "
 			"mkdir -p %s",
-			folder, folder);
+			dir, dir);
 	if (!absolute || stat(absolute, &st) < 0)
-		return error_errno(err, ERR_INPUT, "cannot share the directory %s", folder);
+		return error_errno(err, ERR_INPUT, "cannot share the directory %s", dir);
 	if (!S_ISDIR(st.st_mode) || strcmp(absolute, "/") == 0)
 		return error_set(err, ERR_INPUT,
 				 "cannot share %s: not a directory, or the host's root directory",
 				 absolute);
 	if (access(absolute, R_OK | W_OK | X_OK) < 0)
 		return error_errno(err, ERR_INPUT, "cannot share the directory %s", absolute);
-	given = absolute_as_given(folder, absolute);
+	given = absolute_as_given(dir, absolute);
 	if (run_add_share(r, absolute, absolute, err) < 0)
 		return -1;
 	return given ? run_add_share(r, absolute, given, err) : 0;

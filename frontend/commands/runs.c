@@ -128,11 +128,11 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* "running" if its directory is locked; "cut off" if it is not locked and has no final status. */
-static const char *state_of(const struct run_folder *run, const json_t *record)
+static const char *state_of(const struct run_dir *run, const json_t *record)
 {
 	if (json_object_get(record, "status"))
 		return text_of(record, "status");
-	return run_folder_busy(run) ? "running" : "cut off";
+	return run_dir_busy(run) ? "running" : "cut off";
 }
 
 static int runs_show_list(const struct runs *r, char **words, struct error **err)
@@ -150,7 +150,7 @@ static json_t *results_to_json(const struct results *results)
 	return all;
 }
 
-static void runs_print_one(const struct run_folder *run, const json_t *record,
+static void runs_print_one(const struct run_dir *run, const json_t *record,
 			   const struct results *results, const struct kernel_traces *kernel)
 {
 	json_int_t generation = json_integer_value(json_object_get(record, "generation"));
@@ -178,12 +178,12 @@ static void runs_print_one(const struct run_folder *run, const json_t *record,
 }
 
 /* A run without results has no file of them, which is no error. */
-static int read_run(const char *name, struct run_folder *run, struct results *results,
+static int read_run(const char *name, struct run_dir *run, struct results *results,
 		    struct error **err)
 {
 	_cleanup_error_ struct error *missing = NULL;
 
-	if (run_folder_open(name, run, err) < 0)
+	if (run_dir_open(name, run, err) < 0)
 		return -1;
 	if (results_read(run->fd, RUN_TESTS, results, &missing) < 0 && missing &&
 	    missing->code != ERR_MISSING) {
@@ -194,7 +194,7 @@ static int read_run(const char *name, struct run_folder *run, struct results *re
 }
 
 /* Until a run ends, "kernel" is its kernel's path. */
-static int read_traces(const struct run_folder *run, const json_t *record,
+static int read_traces(const struct run_dir *run, const json_t *record,
 		       struct kernel_traces *traces, struct error **err)
 {
 	const json_t *list = json_object_get(record, "kernel"), *trace;
@@ -208,14 +208,14 @@ static int read_traces(const struct run_folder *run, const json_t *record,
 
 static int runs_show(const struct runs *r, char **words, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_(results_clear) struct results results = { 0 };
 	_cleanup_(kernel_traces_clear) struct kernel_traces kernel = { NULL };
 	json_t *record;
 
 	if (read_run(words[0], &run, &results, err) < 0)
 		return -1;
-	record = run_folder_read(&run, err);
+	record = run_dir_read(&run, err);
 	if (!record || read_traces(&run, record, &kernel, err) < 0) {
 		json_decref(record);
 		return -1;
@@ -233,8 +233,8 @@ static int runs_show(const struct runs *r, char **words, struct error **err)
 
 static int runs_compare(const struct runs *r, char **words, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder before_run = RUN_FOLDER_NONE;
-	_cleanup_(run_folder_close) struct run_folder after_run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir before_run = RUN_DIR_NONE;
+	_cleanup_(run_dir_close) struct run_dir after_run = RUN_DIR_NONE;
 	_cleanup_(results_clear) struct results before = { 0 };
 	_cleanup_(results_clear) struct results after = { 0 };
 	_cleanup_(comparison_clear) struct comparison comparison = { 0 };
@@ -294,22 +294,22 @@ static int runs_list_baselines(const struct runs *r, char **words, struct error 
  * made with --results stays, and can be resumed. */
 static int runs_discard_shared(const char *id, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_error_ struct error *why = NULL;
 	const char *directory;
 	json_t *record;
 	int result = 0;
 
-	if (run_folder_resume(id, &run, &why) < 0) {
+	if (run_dir_resume(id, &run, &why) < 0) {
 		if (!why || why->code != ERR_BUSY)
 			return 0; /* it is damaged */
 		*err = STEAL_PTR(why);
 		return -1;
 	}
-	record = run_folder_read(&run, &why);
+	record = run_dir_read(&run, &why);
 	directory =
 		json_string_value(json_object_get(json_object_get(record, "cluster"), "directory"));
-	if (directory && run_folder_is_own(&run))
+	if (directory && run_dir_is_own(&run))
 		result = shared_run_discard(directory, &run, err);
 	json_decref(record);
 	return result;
@@ -327,7 +327,7 @@ static int runs_remove(const char *id, struct error **err)
 		/* This machine does not see it, and may never do so again. */
 		report_error("runs", why);
 	}
-	return run_folder_remove(id, err);
+	return run_dir_remove(id, err);
 }
 
 /* Removes one run, or adds it to FAILED. A failure counts more than a run in progress. */
@@ -356,7 +356,7 @@ static int runs_prune(const struct runs *r, char **words, struct error **err)
 	char **ids;
 
 	(void)words;
-	if (run_folder_list(&ids, &count, err) < 0)
+	if (run_dir_list(&ids, &count, err) < 0)
 		return -1;
 	removed = json_array();
 	failed = json_array();

@@ -11,10 +11,9 @@ static void archive_print(bool json, const struct report_run *run, const struct 
 	char size[TEXT_SIZE_LEN];
 
 	if (json) {
-		document_print(json_pack("{s:o, s:o, s:I, s:I, s:O}", "run",
-					 json_text(run->folder.id), "path", json_text(path),
-					 "files", (json_int_t)a->files, "bytes",
-					 (json_int_t)a->size, "left_out", a->left_out));
+		document_print(json_pack("{s:o, s:o, s:I, s:I, s:O}", "run", json_text(run->dir.id),
+					 "path", json_text(path), "files", (json_int_t)a->files,
+					 "bytes", (json_int_t)a->size, "left_out", a->left_out));
 		return;
 	}
 	printf("%s: %zu files, %s\n", path, a->files, text_size(a->size, size));
@@ -31,7 +30,7 @@ static int archive_write_file(bool json, const struct report_run *run, const cha
 
 	if (run_archive_make(run, &a, err) < 0)
 		return -1;
-	if (asprintf(&path, output ? "%s" : "%s.tar.gz", output ? output : run->folder.id) < 0)
+	if (asprintf(&path, output ? "%s" : "%s.tar.gz", output ? output : run->dir.id) < 0)
 		return error_no_memory(err);
 	if (output_write_bytes(path, a.data, a.size, err) < 0)
 		return -1;

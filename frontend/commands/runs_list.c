@@ -23,13 +23,13 @@ static void runs_print_row(const struct indexed_run *run)
 /* The run's own record, which has more than the index. NULL if it has become unreadable. */
 static json_t *list_read_record(const struct indexed_run *run)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_NONE;
 	json_t *record = NULL;
 
 	if (run->readable != RUN_READABLE)
 		record = json_pack("{s:o}", "run", json_text(run->id));
-	else if (run_folder_open(run->id, &folder, NULL) == 0)
-		record = run_folder_read(&folder, NULL);
+	else if (run_dir_open(run->id, &dir, NULL) == 0)
+		record = run_dir_read(&dir, NULL);
 	if (record)
 		json_object_set_new(record, "state", json_string(indexed_run_state(run)));
 	return record;

@@ -33,7 +33,7 @@ static void merge_print(const struct run_merge *m)
 	putchar('\n');
 	summary_print_counts(&m->results, m->status);
 	printf(", in %zu shards\nrun %s: %s\n",
-	       json_array_size(json_object_get(m->record, "shards")), m->folder.id, m->folder.path);
+	       json_array_size(json_object_get(m->record, "shards")), m->dir.id, m->dir.path);
 }
 
 int runs_merge(bool json, char *const *runs, const char *results, const char *junit,
@@ -42,7 +42,7 @@ int runs_merge(bool json, char *const *runs, const char *results, const char *ju
 	_cleanup_(run_merge_clear) struct run_merge m;
 
 	if (run_merge(runs, results, &m, err) < 0 ||
-	    (junit && junit_write(junit, &m.results, m.folder.id, m.record, err) < 0))
+	    (junit && junit_write(junit, &m.results, m.dir.id, m.record, err) < 0))
 		return -1;
 	if (json)
 		document_print(json_incref(m.record));

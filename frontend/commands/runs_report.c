@@ -93,7 +93,7 @@ static int report_junit(const struct report_options *o, const struct report *r, 
 	struct junit_suite suites[REPORT_RUNS_MOST];
 
 	for (size_t i = 0; i < r->count; i++)
-		suites[i] = (struct junit_suite){ r->runs[i].folder.id, &r->runs[i].results,
+		suites[i] = (struct junit_suite){ r->runs[i].dir.id, &r->runs[i].results,
 						  r->runs[i].record };
 	return junit_write_suites(o->junit, suites, r->count, err);
 }
@@ -120,7 +120,7 @@ static void report_print_json(const struct report_options *o, const struct repor
 	json_t *runs = json_array(), *files = json_array();
 
 	for (size_t i = 0; i < r->count; i++)
-		json_array_append_new(runs, json_text(r->runs[i].folder.id));
+		json_array_append_new(runs, json_text(r->runs[i].dir.id));
 	if (o->html)
 		json_array_append_new(files, json_text(o->html));
 	if (o->junit)

@@ -7,9 +7,9 @@
 
 int runs_save(bool json, char **words, const char *name, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 
-	if (run_folder_open(words[0], &run, err) < 0 || baseline_save(&run, name, err) < 0)
+	if (run_dir_open(words[0], &run, err) < 0 || baseline_save(&run, name, err) < 0)
 		return -1;
 	if (json)
 		document_print(json_pack("{s:o, s:o}", "baseline", json_text(name), "run",

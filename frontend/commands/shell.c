@@ -118,23 +118,23 @@ static int execute(struct shell *s, struct answer *answer, struct error **err)
  * exists may return 127 for reasons of its own. */
 static void explain_missing(struct shell *s)
 {
-	static const char *const folders[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-					       "/usr/bin",	  "/sbin",	    "/bin" };
-	enum { FOLDERS = sizeof(folders) / sizeof(*folders) };
+	static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					    "/usr/bin",	       "/sbin",		 "/bin" };
+	enum { DIRS = sizeof(dirs) / sizeof(*dirs) };
 	_cleanup_free_ char *word = strdup(s->argv[0]);
-	char paths[FOLDERS + 1][256], kinds[FOLDERS + 1];
-	const char *asked[FOLDERS + 1];
+	char paths[DIRS + 1][256], kinds[DIRS + 1];
+	const char *asked[DIRS + 1];
 	bool there = false;
 
 	/* A command with a slash is a path, and not searched for. */
 	snprintf(paths[0], sizeof(paths[0]), "%s%.250s", *s->argv[0] == '/' ? "" : "/", s->argv[0]);
-	for (size_t i = 0; i < FOLDERS; i++)
-		snprintf(paths[i + 1], sizeof(paths[0]), "%s/%.200s", folders[i], s->argv[0]);
-	for (size_t i = 0; i <= FOLDERS; i++)
+	for (size_t i = 0; i < DIRS; i++)
+		snprintf(paths[i + 1], sizeof(paths[0]), "%s/%.200s", dirs[i], s->argv[0]);
+	for (size_t i = 0; i <= DIRS; i++)
 		asked[i] = paths[i];
-	if (view_find(s->helper, s->rootfs, asked, FOLDERS + 1, kinds, NULL) < 0)
+	if (view_find(s->helper, s->rootfs, asked, DIRS + 1, kinds, NULL) < 0)
 		return;
-	for (size_t i = strchr(s->argv[0], '/') ? 0 : 1; i <= FOLDERS; i++)
+	for (size_t i = strchr(s->argv[0], '/') ? 0 : 1; i <= DIRS; i++)
 		there = there || kinds[i] != '-';
 	if (!there)
 		fprintf(stderr,

@@ -16,7 +16,9 @@ _rootlet() {
 	while IFS= read -r line; do
 		case $line in
 		:files) compopt -o filenames && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur") ;;
-		:folders) compopt -o filenames && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$cur") ;;
+		:directories)
+			compopt -o filenames && mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$cur")
+			;;
 		*)
 			line=${line%%$'\t'*}
 			[[ $line != "$cur"* ]] || COMPREPLY+=("$line")

@@ -9,7 +9,7 @@ function __rootlet_complete
         switch $line
             case :files
                 printf "$option%s\n" (__fish_complete_path $value)
-            case :folders
+            case :directories
                 printf "$option%s\n" (__fish_complete_directories $value '')
             case '*'
                 printf '%s%s\n' "$option" $line

@@ -25,7 +25,7 @@ static bool baseline_name_valid(const char *name)
 	       *name != '-' && strcmp(name, "last") != 0;
 }
 
-/* Refuses a name that run_folder_open() would take for that of a run. */
+/* Refuses a name that run_dir_open() would take for that of a run. */
 static int baseline_check_name(const char *name, struct error **err)
 {
 	_cleanup_free_ char *relative = NULL;
@@ -61,12 +61,12 @@ static int baseline_copy(int from, int to, const char *file, bool needed, struct
 		*err = STEAL_PTR(why);
 		return -1;
 	}
-	if (text && folder_write_file(to, file, text, size) < 0)
+	if (text && dir_write_file(to, file, text, size) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", file);
 	return 0;
 }
 
-static int baseline_fill(const struct run_folder *run, int parent, const char *draft,
+static int baseline_fill(const struct run_dir *run, int parent, const char *draft,
 			 struct error **err)
 {
 	_cleanup_close_ int fd = -1;
@@ -81,7 +81,7 @@ static int baseline_fill(const struct run_folder *run, int parent, const char *d
 	return baseline_copy(run->fd, fd, RUN_TESTS, false, err);
 }
 
-int baseline_save(const struct run_folder *run, const char *name, struct error **err)
+int baseline_save(const struct run_dir *run, const char *name, struct error **err)
 {
 	_cleanup_free_ char *parent = paths_state(RUN_BASELINES, err);
 	_cleanup_close_ int fd = -1;
@@ -90,16 +90,16 @@ int baseline_save(const struct run_folder *run, const char *name, struct error *
 
 	if (!parent || baseline_check_name(name, err) < 0)
 		return -1;
-	if (run_folder_busy(run))
+	if (run_dir_busy(run))
 		return error_set(err, ERR_BUSY, "run %s is still in progress", run->id);
-	if (folder_make(parent) < 0 || (fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (dir_make(parent) < 0 || (fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", parent);
 	snprintf(draft, sizeof(draft), ".%s.%d", name, (int)getpid());
 	result = baseline_fill(run, fd, draft, err);
-	if (result == 0 && folder_publish(fd, draft, name) < 0)
+	if (result == 0 && dir_publish(fd, draft, name) < 0)
 		result = error_errno(err, ERR_SYSTEM, "cannot write %s/%s", parent, name);
 	/* After an exchange, this is the earlier one. */
-	folder_remove(fd, draft);
+	dir_remove(fd, draft);
 	return result < 0 ? error_wrap(err, "cannot save the baseline %s", name) : 0;
 }
 
@@ -107,12 +107,12 @@ static json_t *baseline_describe(const char *name)
 {
 	static const char *const kept[] = { "run",    "began",		"status",
 					    "fstype", "kernel_version", "counts" };
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_error_ struct error *ignored = NULL;
 	json_t *object = json_pack("{s:o}", "name", json_text(name)), *record = NULL;
 
-	if (run_folder_open(name, &run, &ignored) == 0)
-		record = run_folder_read(&run, &ignored);
+	if (run_dir_open(name, &run, &ignored) == 0)
+		record = run_dir_read(&run, &ignored);
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		json_object_set(object, kept[i], json_object_get(record, kept[i]));
 	json_decref(record);

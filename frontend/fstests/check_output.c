@@ -44,14 +44,14 @@ void check_output_free(struct check_output **c)
 
 size_t test_name_length(const char *text)
 {
-	size_t folder = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-"), digits, rest;
+	size_t dir = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-"), digits, rest;
 
-	if (folder == 0 || text[folder] != '/')
+	if (dir == 0 || text[dir] != '/')
 		return 0;
-	digits = strspn(text + folder + 1, "0123456789");
+	digits = strspn(text + dir + 1, "0123456789");
 	if (digits < 3)
 		return 0;
-	for (rest = folder + 1 + digits; isalnum((unsigned char)text[rest]) || text[rest] == '-';)
+	for (rest = dir + 1 + digits; isalnum((unsigned char)text[rest]) || text[rest] == '-';)
 		rest++;
 	return rest < NAME_SIZE ? rest : 0;
 }

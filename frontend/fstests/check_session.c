@@ -114,7 +114,7 @@ static void store_result(struct check_session *s, const struct test_result *resu
 	if (!s->err && results_add(all, result, &s->err) == 0) {
 		result = &all->list[all->count - 1];
 		object = result_to_json(result);
-		run_folder_append(&s->run->folder, RUN_TESTS, object, &s->err);
+		run_dir_append(&s->run->dir, RUN_TESTS, object, &s->err);
 		json_decref(object);
 	}
 	display_ended(s->run, result);
@@ -238,7 +238,7 @@ static void read_plan(struct check_session *s, int status)
 		hand_on_list(s, status);
 		return;
 	}
-	test_plan_read(s->run->folder.fd, RUN_LIST, &s->run->plan, &excluded, &why);
+	test_plan_read(s->run->dir.fd, RUN_LIST, &s->run->plan, &excluded, &why);
 	if (s->run->shard.parts && (why || status)) {
 		error_set(&s->err, ERR_INPUT, "cannot list the tests: %s",
 			  why ? why->message : "see " RUN_LIST " in the run's directory");
@@ -722,7 +722,7 @@ static int compare_with_logs(struct check_session *s, struct error **err)
 	}
 	if (changed > 0)
 		display_corrected(s->run, changed);
-	return changed > 0 ? results_write(s->run->folder.fd, RUN_TESTS, results, err) : 0;
+	return changed > 0 ? results_write(s->run->dir.fd, RUN_TESTS, results, err) : 0;
 }
 
 static int open_guests(struct check_session *s, struct error **err)

@@ -121,7 +121,7 @@ static bool is_unknown(const char *tree, const char *test)
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				    "_-/";
 	_cleanup_free_ char *tests = NULL;
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *dir = NULL;
 	_cleanup_free_ char *list = NULL;
 	_cleanup_free_ char *text = NULL;
 	const char *name;
@@ -133,10 +133,10 @@ static bool is_unknown(const char *tree, const char *test)
 	name = strrchr(test, '/');
 	name = name ? name + 1 : test;
 	if (asprintf(&tests, "%s/tests", tree) < 0 ||
-	    asprintf(&folder, "%s/%.*s", tests, (int)strcspn(test, "/"), test) < 0 ||
-	    asprintf(&list, "%s/group.list", folder) < 0)
+	    asprintf(&dir, "%s/%.*s", tests, (int)strcspn(test, "/"), test) < 0 ||
+	    asprintf(&list, "%s/group.list", dir) < 0)
 		return false;
-	if (access(folder, F_OK) < 0)
+	if (access(dir, F_OK) < 0)
 		return errno == ENOENT && access(tests, F_OK) == 0;
 	/* group.list does not exist until fstests is built. */
 	text = file_read(list, GROUP_LIST_MOST, NULL, NULL);

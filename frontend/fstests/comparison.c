@@ -87,7 +87,7 @@ static void compare_take_before(struct comparison *c, const struct test_index *i
 }
 
 /* Finds the first run in INDEX, or adds it: a directory that was copied here is not in there. */
-static const struct indexed_run *compare_find_first(const struct run_folder *first,
+static const struct indexed_run *compare_find_first(const struct run_dir *first,
 						    struct run_index *index, struct error **err)
 {
 	for (size_t i = 0; i < index->run_count; i++)

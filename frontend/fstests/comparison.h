@@ -46,7 +46,7 @@ struct comparison {
 struct comparison_request {
 	/* The first run, and its results, which must outlive the comparison. NULL: none; then all
 	 * runs on FSTYPE are earlier. */
-	const struct run_folder *first;
+	const struct run_dir *first;
 	const struct results *before;
 	const char *fstype;
 	const char *second; /* the id of the second run, which is not earlier than itself */

@@ -9,15 +9,15 @@
 #include "frontend/cli/word_list.h"
 #include "lib/error_wrap.h"
 
-#define FOLDER "configurations"
+#define DIRECTORY "configurations"
 #define SUFFIX ".conf"
 #define FILE_MOST (256 * 1024)
 
 /* In search order. */
-static char *(*const folders[])(const char *relative, struct error **err) = { paths_config,
-									      paths_data };
+static char *(*const dirs[])(const char *relative, struct error **err) = { paths_config,
+									   paths_data };
 
-#define FOLDER_COUNT (sizeof(folders) / sizeof(folders[0]))
+#define DIR_COUNT (sizeof(dirs) / sizeof(dirs[0]))
 
 /* --- filesystems ---------------------------------------------------------------------------- */
 
@@ -44,15 +44,15 @@ int catalogue_filesystems(char ***names, struct error **err)
 	size_t count = 0;
 
 	*names = NULL;
-	for (size_t i = 0; i < FOLDER_COUNT; i++) {
-		_cleanup_free_ char *folder = folders[i](FOLDER, err);
+	for (size_t i = 0; i < DIR_COUNT; i++) {
+		_cleanup_free_ char *dir = dirs[i](DIRECTORY, err);
 		const struct dirent *entry;
 		DIR *entries;
 		int r = 0;
 
-		if (!folder)
+		if (!dir)
 			return -1;
-		entries = opendir(folder);
+		entries = opendir(dir);
 		while (entries && r == 0 && (entry = readdir(entries)))
 			r = add_filesystem(names, &count, entry->d_name);
 		if (entries)
@@ -94,12 +94,12 @@ int catalogue_read(const char *fs, struct configurations *out, struct error **er
 	bool found = false;
 
 	*out = (struct configurations){ 0 };
-	if (asprintf(&file, FOLDER "/%s" SUFFIX, fs) < 0) {
+	if (asprintf(&file, DIRECTORY "/%s" SUFFIX, fs) < 0) {
 		file = NULL;
 		return error_no_memory(err);
 	}
-	for (size_t i = 0; i < FOLDER_COUNT; i++) {
-		_cleanup_free_ char *path = folders[i](file, err);
+	for (size_t i = 0; i < DIR_COUNT; i++) {
+		_cleanup_free_ char *path = dirs[i](file, err);
 		_cleanup_free_ char *text = NULL;
 		size_t before = out->count;
 
@@ -110,7 +110,7 @@ int catalogue_read(const char *fs, struct configurations *out, struct error **er
 		found = true;
 		text = file_read(path, FILE_MOST, NULL, err);
 		if (!text ||
-		    configurations_parse(out, fs, path, text, folders[i] == paths_config, err) < 0)
+		    configurations_parse(out, fs, path, text, dirs[i] == paths_config, err) < 0)
 			return -1;
 		drop_hidden(out, before);
 	}

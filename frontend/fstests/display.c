@@ -81,8 +81,8 @@ static void add_guest(json_t *event, unsigned int guest)
 void display_begin(const struct fstests_run *run)
 {
 	if (run->options->json)
-		event_print("begin", json_pack("{s:s, s:o}", "run", run->folder.id, "folder",
-					       json_text(run->folder.path)));
+		event_print("begin", json_pack("{s:s, s:o}", "run", run->dir.id, "directory",
+					       json_text(run->dir.path)));
 	progress_stage(run->progress, "Booting");
 }
 

@@ -90,7 +90,7 @@ struct run_excludes {
 
 struct fstests_run {
 	const struct fstests_options *options;
-	struct run_folder folder;
+	struct run_dir dir;
 	struct vm_config vm; /* without the command */
 	const char *source;  /* ROOTLET_SOURCE of frontend/guest/fstests.sh */
 	const char *tree;    /* the built fstests tree on the host */

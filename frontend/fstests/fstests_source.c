@@ -33,8 +33,8 @@ struct build {
 	char *cache, *rootfs, *program; /* program: our own path */
 	char *script;			/* builds fstests in the jail of the build rootfs */
 	char key[2 * SHA256_LEN + 1];
-	int folder;			/* open on CACHE, locked */
-	int rootfs_folder, rootfs_lock; /* digest_lock() */
+	int dir;		     /* open on CACHE, locked */
+	int rootfs_dir, rootfs_lock; /* digest_lock() */
 	int archive, log;
 };
 
@@ -44,32 +44,32 @@ static void build_clear(struct build *b)
 	free(b->rootfs);
 	free(b->program);
 	free(b->script);
-	closep(&b->folder);
-	closep(&b->rootfs_folder);
+	closep(&b->dir);
+	closep(&b->rootfs_dir);
 	closep(&b->rootfs_lock);
 	closep(&b->archive);
 	closep(&b->log);
 }
 
-static bool fstests_source_has(const char *folder, const char *name)
+static bool fstests_source_has(const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
-	return asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
+	return asprintf(&path, "%s/%s", dir, name) >= 0 && access(path, F_OK) == 0;
 }
 
-static int check_tree(const char *folder, bool built, struct error **err)
+static int check_tree(const char *dir, bool built, struct error **err)
 {
-	if (!fstests_source_has(folder, "check") || !fstests_source_has(folder, "tests"))
+	if (!fstests_source_has(dir, "check") || !fstests_source_has(dir, "tests"))
 		return error_set(err, ERR_INPUT,
 				 "%s is not an fstests tree: check or tests is missing; run: git "
 				 "clone git://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git",
-				 folder);
-	if (built && fstests_source_has(folder, "ltp/fsstress.c") &&
-	    !fstests_source_has(folder, "ltp/fsstress"))
+				 dir);
+	if (built && fstests_source_has(dir, "ltp/fsstress.c") &&
+	    !fstests_source_has(dir, "ltp/fsstress"))
 		return error_set(err, ERR_INPUT,
-				 "fstests in %s is not built; use --build, or run: make -C %s",
-				 folder, folder);
+				 "fstests in %s is not built; use --build, or run: make -C %s", dir,
+				 dir);
 	return 0;
 }
 
@@ -157,8 +157,7 @@ static int run_rootlet(const struct build *b, const char *const *words, const ch
 	return child_run(argv, stdio, name, err);
 }
 
-typedef int digest_user(struct helper *h, int lock, int folder, const char *name,
-			struct error **err);
+typedef int digest_user(struct helper *h, int lock, int dir, const char *name, struct error **err);
 
 /* USE is digest_check() or digest_keep(). */
 static int use_digest(const struct build *b, digest_user *use, struct error **err)
@@ -168,7 +167,7 @@ static int use_digest(const struct build *b, digest_user *use, struct error **er
 	int r = helper_start("fstests", NULL, &helper, err);
 
 	if (r == 0)
-		r = use(helper, b->rootfs_lock, b->rootfs_folder, name, err);
+		r = use(helper, b->rootfs_lock, b->rootfs_dir, name, err);
 	helper_stop(&helper);
 	return r;
 }
@@ -285,16 +284,16 @@ static int fstests_source_explain(const struct build *b, struct error **err)
 static void fstests_source_sweep(int cache)
 {
 	int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (!folder) {
+	if (!dir) {
 		closep(&fd);
 		return;
 	}
-	for (const struct dirent *entry; (entry = readdir(folder));)
+	for (const struct dirent *entry; (entry = readdir(dir));)
 		if (text_has_prefix(entry->d_name, STAGING))
-			folder_discard(cache, entry->d_name);
-	closedir(folder);
+			dir_discard(cache, entry->d_name);
+	closedir(dir);
 }
 
 /* Gives the built tree its final name, replacing a damaged one. */
@@ -310,9 +309,9 @@ static int fstests_source_keep(const struct build *b, const char *staging, const
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", staging);
 	if (sums_write(fd, NULL, err) < 0)
 		return -1;
-	if (folder_publish(b->folder, name, strrchr(target, '/') + 1) < 0)
+	if (dir_publish(b->dir, name, strrchr(target, '/') + 1) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot save the built tree at %s", target);
-	folder_discard(b->folder, name);
+	dir_discard(b->dir, name);
 	return 0;
 }
 
@@ -322,7 +321,7 @@ static int build_tree(struct build *b, const char *target, struct progress *prog
 	_cleanup_free_ char *staging = NULL;
 	char name[sizeof(b->key) + 8];
 
-	b->rootfs_lock = digest_lock(b->rootfs_folder, strrchr(b->rootfs, '/') + 1, LOCK_EX, err);
+	b->rootfs_lock = digest_lock(b->rootfs_dir, strrchr(b->rootfs, '/') + 1, LOCK_EX, err);
 	if (b->rootfs_lock < 0)
 		return -1;
 	if (make_rootfs(b, progress, err) < 0)
@@ -332,12 +331,12 @@ static int build_tree(struct build *b, const char *target, struct progress *prog
 		return error_errno(err, ERR_SYSTEM, "cannot create a directory in %s", b->cache);
 	progress_stage(progress, "Building fstests");
 	if (compile(b, staging, err) < 0) {
-		folder_remove(b->folder, name);
+		dir_remove(b->dir, name);
 		return fstests_source_explain(b, err);
 	}
 	if (fstests_source_keep(b, staging, name, target, err) == 0)
 		return 0;
-	folder_remove(b->folder, name);
+	dir_remove(b->dir, name);
 	return -1;
 }
 
@@ -352,15 +351,15 @@ static int prepare_build(struct build *b, struct error **err)
 	if (!b->program ||
 	    asprintf(&b->rootfs, "%s/%s-%s", parent, b->manifest->suite, b->manifest->arch) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the build of fstests");
-	b->folder = open(b->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	b->rootfs_folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->dir = open(b->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b->rootfs_dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	b->log = memfd_create("build.log", MFD_CLOEXEC);
-	if (b->folder < 0 || b->rootfs_folder < 0 || b->log < 0)
+	if (b->dir < 0 || b->rootfs_dir < 0 || b->log < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", b->cache);
 	/* If two runs start at once, the second waits and then finds the first one's build. */
-	if (RETRY_ON_EINTR(flock(b->folder, LOCK_EX)) < 0)
+	if (RETRY_ON_EINTR(flock(b->dir, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", b->cache);
-	fstests_source_sweep(b->folder);
+	fstests_source_sweep(b->dir);
 	return archive_source(b, err);
 }
 
@@ -381,14 +380,14 @@ static bool is_whole(const char *target, struct progress *progress)
 
 static int fstests_source_find_or_build(const char *source, const char *keyring,
 					const struct manifest *manifest, struct progress *progress,
-					char **folder, struct error **err)
+					char **dir, struct error **err)
 {
 	_cleanup_(build_clear) struct build b = {
 		.source = source,
 		.keyring = keyring,
 		.manifest = manifest,
-		.folder = -1,
-		.rootfs_folder = -1,
+		.dir = -1,
+		.rootfs_dir = -1,
 		.rootfs_lock = -1,
 		.archive = -1,
 		.log = -1,
@@ -403,13 +402,13 @@ static int fstests_source_find_or_build(const char *source, const char *keyring,
 		return -1;
 	cache_touch(target);
 	cache_hold(target);
-	*folder = STEAL_PTR(target);
+	*dir = STEAL_PTR(target);
 	return 0;
 }
 
 void source_free(struct fstests_source *source)
 {
-	free(source->folder);
+	free(source->dir);
 	free(source->image);
 	*source = (struct fstests_source){ 0 };
 }
@@ -442,13 +441,13 @@ int source_prepare(const struct fstests_options *o, const struct manifest *manif
 	if (!tree)
 		return -1;
 	if (!o->build)
-		source->folder = STEAL_PTR(tree);
-	else if (fstests_source_find_or_build(tree, o->keyring, manifest, progress, &source->folder,
+		source->dir = STEAL_PTR(tree);
+	else if (fstests_source_find_or_build(tree, o->keyring, manifest, progress, &source->dir,
 					      err) < 0)
 		return -1;
-	if (format && image_of_folder(source->folder, format, &source->image, err) < 0)
+	if (format && image_of_dir(source->dir, format, &source->image, err) < 0)
 		return error_wrap(err, "fstests");
-	snprintf(source->text, sizeof(source->text), "%s%s", format ? "disk " : "folder ",
+	snprintf(source->text, sizeof(source->text), "%s%s", format ? "disk " : "directory ",
 		 format ? format : FSTESTS_SHARE);
 	return 0;
 }

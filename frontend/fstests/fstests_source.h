@@ -4,8 +4,8 @@
 #include "frontend/fstests/fstests.h"
 
 struct fstests_source {
-	char *folder; /* absolute path of the built tree */
-	char *image;  /* image of the tree, or NULL */
+	char *dir;   /* absolute path of the built tree */
+	char *image; /* image of the tree, or NULL */
 	char text[64];
 };
 

@@ -28,10 +28,10 @@ void indexed_run_clear(struct indexed_run *run)
 
 bool indexed_run_busy(const struct indexed_run *run)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_NONE;
 
 	return run->readable == RUN_READABLE && !run->status &&
-	       run_folder_open(run->id, &folder, NULL) == 0 && run_folder_busy(&folder);
+	       run_dir_open(run->id, &dir, NULL) == 0 && run_dir_busy(&dir);
 }
 
 const char *indexed_run_state(const struct indexed_run *run)
@@ -159,12 +159,11 @@ static bool outcome_read_any(struct outcome_reader *r, const char *line, size_t 
 					 one.list->seconds);
 }
 
-static int read_outcomes(const struct run_folder *folder, struct outcome_reader *r,
-			 struct error **err)
+static int read_outcomes(const struct run_dir *dir, struct outcome_reader *r, struct error **err)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 	/* It is missing until the first test has ended. */
-	_cleanup_free_ char *text = tree_read(folder->fd, RUN_TESTS, RESULTS_MOST, NULL, &ignored);
+	_cleanup_free_ char *text = tree_read(dir->fd, RUN_TESTS, RESULTS_MOST, NULL, &ignored);
 
 	for (const char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
 		size_t length = (size_t)(end - line);
@@ -201,7 +200,7 @@ static void take_record(struct indexed_run *run, const json_t *record)
 int indexed_run_read(const char *id, find_test *find, void *context, struct indexed_run *run,
 		     struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_NONE;
 	struct outcome_reader reader = { .find = find, .context = context, .run = run };
 	_cleanup_error_ struct error *why = NULL;
 	json_t *record;
@@ -209,14 +208,14 @@ int indexed_run_read(const char *id, find_test *find, void *context, struct inde
 	*run = (struct indexed_run){ .id = strdup(id) };
 	if (!run->id)
 		return error_no_memory(err);
-	if (run_folder_open(id, &folder, &why) < 0)
+	if (run_dir_open(id, &dir, &why) < 0)
 		return 1;
-	record = run_folder_read(&folder, &why);
+	record = run_dir_read(&dir, &why);
 	if (!record) {
 		run->readable = why && why->code == ERR_REFUSED ? RUN_NEWER : RUN_DAMAGED;
 		return 0;
 	}
 	take_record(run, record);
 	json_decref(record);
-	return read_outcomes(&folder, &reader, err);
+	return read_outcomes(&dir, &reader, err);
 }

@@ -280,9 +280,9 @@ static void write_scripts(const struct needs *n, FILE *out)
 	}
 }
 
-static int needs_write_text(const struct needs *n, int folder, struct error **err)
+static int needs_write_text(const struct needs *n, int dir, struct error **err)
 {
-	int fd = openat(folder, NEEDS_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	int fd = openat(dir, NEEDS_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 			0644);
 	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	int result;
@@ -300,11 +300,11 @@ static int needs_write_text(const struct needs *n, int folder, struct error **er
 	return result;
 }
 
-int needs_write(const char *tree, int folder, struct error **err)
+int needs_write(const char *tree, int dir, struct error **err)
 {
 	_cleanup_(needs_clear) struct needs needs = { .tree = tree };
 
 	if (needs_walk(&needs, err) < 0)
 		return -1;
-	return needs_write_text(&needs, folder, err);
+	return needs_write_text(&needs, dir, err);
 }

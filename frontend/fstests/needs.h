@@ -15,6 +15,6 @@
  * loads the listed few can load every program of the tree. */
 #define NEEDS_FILE "rootlet.needs"
 
-/* Scans TREE and writes NEEDS_FILE into the directory `folder`, replacing an existing one. Returns
+/* Scans TREE and writes NEEDS_FILE into the directory `dir`, replacing an existing one. Returns
  * 0, or -1 with ERR set. */
-int needs_write(const char *tree, int folder, struct error **err);
+int needs_write(const char *tree, int dir, struct error **err);

@@ -21,8 +21,8 @@
 #define IN_LOG "check.log lists it as failed"
 
 /* Returns the start of [SECTION/]NAME.SUFFIX, or NULL if it cannot be read. The caller frees it. */
-static char *result_files_read_file(int folder, const struct test_result *result,
-				    const char *suffix, size_t most)
+static char *result_files_read_file(int dir, const struct test_result *result, const char *suffix,
+				    size_t most)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 	_cleanup_free_ char *path = NULL;
@@ -30,7 +30,7 @@ static char *result_files_read_file(int folder, const struct test_result *result
 	if (asprintf(&path, "%s%s%s.%s", result->section, *result->section ? "/" : "", result->name,
 		     suffix) < 0)
 		return NULL;
-	return tree_read_start(folder, path, most, &ignored);
+	return tree_read_start(dir, path, most, &ignored);
 }
 
 static void result_files_add_line(struct result_text *text, const char *line, size_t length)
@@ -126,10 +126,10 @@ static bool check_found(const struct test_result *result, const char *check)
 	       result_files_names(result->detail, check);
 }
 
-char *result_files_leaks(int folder, const struct test_result *result)
+char *result_files_leaks(int dir, const struct test_result *result)
 {
 	return result->status == TEST_FAIL && check_found(result, LEAK_CHECK)
-		       ? result_files_read_file(folder, result, "kmemleak", LEAKS_MOST)
+		       ? result_files_read_file(dir, result, "kmemleak", LEAKS_MOST)
 		       : NULL;
 }
 
@@ -146,16 +146,16 @@ static void take_leaks(const char *file, struct test_result *result, struct resu
 	result->reason = text->reason;
 }
 
-void result_files_add(int folder, struct test_result *result, struct result_text *text)
+void result_files_add(int dir, struct test_result *result, struct result_text *text)
 {
 	_cleanup_free_ char *output = NULL;
 	_cleanup_free_ char *kernel = NULL;
-	_cleanup_free_ char *leaks = result_files_leaks(folder, result);
+	_cleanup_free_ char *leaks = result_files_leaks(dir, result);
 
 	*text->reason = *text->detail = '\0';
 	if (result->status == TEST_NOTRUN) {
 		_cleanup_free_ char *reason =
-			result_files_read_file(folder, result, "notrun", NOTRUN_MOST);
+			result_files_read_file(dir, result, "notrun", NOTRUN_MOST);
 
 		if (reason)
 			take_notrun(reason, result, text);
@@ -166,14 +166,14 @@ void result_files_add(int folder, struct test_result *result, struct result_text
 	if (result->detail)
 		snprintf(text->detail, sizeof(text->detail), "%s", result->detail);
 	if (!result_files_names(result->detail, "+++ ") &&
-	    (output = result_files_read_file(folder, result, "out.bad", OUTPUT_MOST))) {
+	    (output = result_files_read_file(dir, result, "out.bad", OUTPUT_MOST))) {
 		if (*output)
 			result_files_add_line(text, "it printed:", strlen("it printed:"));
 		add_lines(text, output);
 	}
 	/* With KEEP_DMESG every test has a dmesg file. */
 	if (check_found(result, "_check_dmesg") &&
-	    (kernel = result_files_read_file(folder, result, "dmesg", DMESG_MOST)))
+	    (kernel = result_files_read_file(dir, result, "dmesg", DMESG_MOST)))
 		take_dmesg(kernel, result, text);
 	if (leaks)
 		take_leaks(leaks, result, text);
@@ -221,7 +221,7 @@ static int take_failures(char *words, const char *section, struct results *resul
 	return count;
 }
 
-static int compare_section(int folder, const char *section, struct results *results,
+static int compare_section(int dir, const char *section, struct results *results,
 			   struct error **err)
 {
 	static const char failures[] = "Failures: ";
@@ -233,7 +233,7 @@ static int compare_section(int folder, const char *section, struct results *resu
 
 	if (asprintf(&path, "%s%scheck.log", section, *section ? "/" : "") < 0)
 		return error_no_memory(err);
-	log = tree_read_start(folder, path, LOG_MOST, &ignored);
+	log = tree_read_start(dir, path, LOG_MOST, &ignored);
 	if (!log)
 		return 0;
 	for (char *line = strtok_r(log, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -260,8 +260,7 @@ static bool section_seen(const struct results *results, size_t count, unsigned i
 }
 
 /* Each section has its own check.log. */
-int result_files_compare(int folder, unsigned int guest, struct results *results,
-			 struct error **err)
+int result_files_compare(int dir, unsigned int guest, struct results *results, struct error **err)
 {
 	int count = 0;
 
@@ -270,7 +269,7 @@ int result_files_compare(int folder, unsigned int guest, struct results *results
 
 		if (results->list[i].guest != guest || section_seen(results, i, guest))
 			continue;
-		more = compare_section(folder, results->list[i].section, results, err);
+		more = compare_section(dir, results->list[i].section, results, err);
 		if (more < 0)
 			return -1;
 		count += more;
@@ -346,13 +345,13 @@ static char *find_unstartable(char *text)
 	return NULL;
 }
 
-char *result_files_unstartable(int folder, const struct test_result *result)
+char *result_files_unstartable(int dir, const struct test_result *result)
 {
 	static const char *const suffixes[] = { "out.bad", "notrun", "full" };
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
 		_cleanup_free_ char *text =
-			result_files_read_file(folder, result, suffixes[i], UNSTARTABLE_MOST);
+			result_files_read_file(dir, result, suffixes[i], UNSTARTABLE_MOST);
 		char *line = text ? find_unstartable(text) : NULL;
 
 		if (line)

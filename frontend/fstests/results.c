@@ -198,13 +198,13 @@ int results_read_line(struct results *r, const char *line, size_t length, struct
 	return status;
 }
 
-int results_read(int folder, const char *name, struct results *r, struct error **err)
+int results_read(int dir, const char *name, struct results *r, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 
 	*r = (struct results){ 0 };
-	text = tree_read(folder, name, RESULTS_MOST, &size, err);
+	text = tree_read(dir, name, RESULTS_MOST, &size, err);
 	if (!text)
 		return -1;
 	for (const char *line = text, *end; *line; line = end + 1) {
@@ -232,19 +232,19 @@ static int write_lines(FILE *out, const struct results *r)
 	return fflush(out) == 0 ? 0 : -1;
 }
 
-int results_write(int folder, const char *name, const struct results *r, struct error **err)
+int results_write(int dir, const char *name, const struct results *r, struct error **err)
 {
 	_cleanup_free_ char *temporary = NULL;
 	_cleanup_fclose_ FILE *out = NULL;
 	int fd = -1;
 
 	if (asprintf(&temporary, ".%s", name) >= 0)
-		fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!out)
 		closep(&fd);
 	if (!out || write_lines(out, r) < 0 ||
-	    folder_replace_file(folder, temporary, fileno(out), name) < 0)
+	    dir_replace_file(dir, temporary, fileno(out), name) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", name);
 	return 0;
 }

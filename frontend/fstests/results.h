@@ -73,11 +73,11 @@ size_t results_unexcused(const struct results *r);
 json_t *result_to_json(const struct test_result *result);
 
 /* Reads a run's list. Ignores a truncated last line. */
-int results_read(int folder, const char *name, struct results *r, struct error **err);
+int results_read(int dir, const char *name, struct results *r, struct error **err);
 
 /* Adds what one line of a list says, which is nothing if it is damaged. */
 int results_read_line(struct results *r, const char *line, size_t length, struct error **err);
 
 /* Rewrites the list atomically. */
-int results_write(int folder, const char *name, const struct results *r, struct error **err);
+int results_write(int dir, const char *name, const struct results *r, struct error **err);
 void results_clear(struct results *r);

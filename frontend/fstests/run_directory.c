@@ -18,12 +18,12 @@
 #define RECORD_MOST (16u << 20)
 #define RECORD_FORMAT 1 /* the newest; run.json says so if it has another */
 
-void run_folder_close(struct run_folder *run)
+void run_dir_close(struct run_dir *run)
 {
 	free(run->id);
 	free(run->path);
 	closep(&run->fd);
-	*run = RUN_FOLDER_NONE;
+	*run = RUN_DIR_NONE;
 }
 
 /* The caller frees the result; NULL with ERR set. */
@@ -31,7 +31,7 @@ static char *runs_path(struct error **err)
 {
 	_cleanup_free_ char *path = paths_state("runs", err);
 
-	if (path && folder_make(path) == 0)
+	if (path && dir_make(path) == 0)
 		return STEAL_PTR(path);
 	if (path)
 		error_errno(err, ERR_SYSTEM, "cannot create the runs directory %s", path);
@@ -55,7 +55,7 @@ static bool run_directory_is_empty(int fd)
 	return empty;
 }
 
-int run_folder_check(const char *path, struct error **err)
+int run_dir_check(const char *path, struct error **err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -70,8 +70,7 @@ int run_folder_check(const char *path, struct error **err)
 }
 
 /* Creates RUNS/ID, or a link of that name to the user's directory. Returns 1 if the id is taken. */
-static int place_folder(const char *runs, const char *results, struct run_folder *run,
-			struct error **err)
+static int place_dir(const char *runs, const char *results, struct run_dir *run, struct error **err)
 {
 	_cleanup_free_ char *link = NULL;
 
@@ -96,7 +95,7 @@ static int place_folder(const char *runs, const char *results, struct run_folder
 	return 0;
 }
 
-static int run_directory_open_folder(struct run_folder *run, struct error **err)
+static int run_directory_open_dir(struct run_dir *run, struct error **err)
 {
 	run->fd = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (run->fd < 0)
@@ -106,8 +105,8 @@ static int run_directory_open_folder(struct run_folder *run, struct error **err)
 }
 
 /* "20261124-153012-ext4", with a number appended if that id is taken. */
-static int choose_id(const char *runs, const char *what, const char *results,
-		     struct run_folder *run, struct error **err)
+static int choose_id(const char *runs, const char *what, const char *results, struct run_dir *run,
+		     struct error **err)
 {
 	time_t seconds = time(NULL);
 	char when[32];
@@ -127,40 +126,38 @@ static int choose_id(const char *runs, const char *what, const char *results,
 			run->id = NULL;
 			return error_no_memory(err);
 		}
-		result = place_folder(runs, results, run, err);
+		result = place_dir(runs, results, run, err);
 		if (result <= 0)
 			return result;
 	}
 	return error_set(err, ERR_SYSTEM, "cannot create a directory for this run in %s", runs);
 }
 
-static int sync_folder(const char *path)
+static int sync_dir(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -1 : fsync(fd);
 }
 
-int run_folder_make(const char *what, const char *results, struct run_folder *run,
-		    struct error **err)
+int run_dir_make(const char *what, const char *results, struct run_dir *run, struct error **err)
 {
 	_cleanup_free_ char *runs = runs_path(err);
 
-	*run = RUN_FOLDER_NONE;
-	if (!runs || (results && run_folder_check(results, err) < 0) ||
-	    choose_id(runs, what, results, run, err) < 0 ||
-	    run_directory_open_folder(run, err) < 0) {
-		run_folder_close(run);
+	*run = RUN_DIR_NONE;
+	if (!runs || (results && run_dir_check(results, err) < 0) ||
+	    choose_id(runs, what, results, run, err) < 0 || run_directory_open_dir(run, err) < 0) {
+		run_dir_close(run);
 		return -1;
 	}
 	if (flock(run->fd, LOCK_EX | LOCK_NB) < 0) {
 		error_errno(err, ERR_BUSY, "cannot lock %s", run->path);
-		run_folder_close(run);
+		run_dir_close(run);
 		return -1;
 	}
-	if (mkdirat(run->fd, RUN_RESULTS, 0755) < 0 || sync_folder(runs) < 0) {
+	if (mkdirat(run->fd, RUN_RESULTS, 0755) < 0 || sync_dir(runs) < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot make %s/" RUN_RESULTS, run->path);
-		run_folder_close(run);
+		run_dir_close(run);
 		return -1;
 	}
 	return 0;
@@ -182,7 +179,7 @@ static int add_id(char ***ids, size_t *count, const char *name)
 	return 0;
 }
 
-int run_folder_list(char ***ids, size_t *count, struct error **err)
+int run_dir_list(char ***ids, size_t *count, struct error **err)
 {
 	_cleanup_free_ char *runs = paths_state("runs", err);
 	DIR *directory = runs ? opendir(runs) : NULL;
@@ -211,18 +208,18 @@ int run_folder_list(char ***ids, size_t *count, struct error **err)
 
 /* "last" is the newest run that can be opened: a link may point to a directory that the user has
  * removed. */
-static int open_last(struct run_folder *run, struct error **err)
+static int open_last(struct run_dir *run, struct error **err)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 	char **ids;
 	size_t count;
 	int result = -1;
 
-	if (run_folder_list(&ids, &count, err) < 0)
+	if (run_dir_list(&ids, &count, err) < 0)
 		return -1;
 	for (size_t i = count; i-- > 0 && result < 0;) {
 		error_free(&ignored);
-		result = run_folder_open(ids[i], run, &ignored);
+		result = run_dir_open(ids[i], run, &ignored);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(ids[i]);
@@ -242,12 +239,12 @@ static char *baseline_path(const char *name)
 	return realpath(path, NULL);
 }
 
-int run_folder_open(const char *name, struct run_folder *run, struct error **err)
+int run_dir_open(const char *name, struct run_dir *run, struct error **err)
 {
 	_cleanup_free_ char *runs = runs_path(err);
 	_cleanup_free_ char *path = NULL;
 
-	*run = RUN_FOLDER_NONE;
+	*run = RUN_DIR_NONE;
 	if (!runs)
 		return -1;
 	if (strcmp(name, "last") == 0)
@@ -263,28 +260,28 @@ int run_folder_open(const char *name, struct run_folder *run, struct error **err
 		return error_set(err, ERR_MISSING, "run %s does not exist; see: rootlet runs list",
 				 name);
 	run->id = strdup(strrchr(name, '/') ? strrchr(run->path, '/') + 1 : name);
-	if (!run->id || run_directory_open_folder(run, err) < 0 ||
+	if (!run->id || run_directory_open_dir(run, err) < 0 ||
 	    faccessat(run->fd, RUN_RECORD, F_OK, 0) < 0) {
 		if (run->fd >= 0)
 			error_set(err, ERR_MISSING, "%s is not a run: " RUN_RECORD " is missing",
 				  run->path);
-		run_folder_close(run);
+		run_dir_close(run);
 		return -1;
 	}
 	return 0;
 }
 
-int run_folder_resume(const char *name, struct run_folder *run, struct error **err)
+int run_dir_resume(const char *name, struct run_dir *run, struct error **err)
 {
-	if (run_folder_open(name, run, err) < 0)
+	if (run_dir_open(name, run, err) < 0)
 		return -1;
 	if (flock(run->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	run_folder_close(run);
+	run_dir_close(run);
 	return error_set(err, ERR_BUSY, "run %s is still in progress", name);
 }
 
-bool run_folder_is_own(const struct run_folder *run)
+bool run_dir_is_own(const struct run_dir *run)
 {
 	_cleanup_error_ struct error *ignored = NULL;
 	_cleanup_free_ char *runs = runs_path(&ignored);
@@ -295,16 +292,16 @@ bool run_folder_is_own(const struct run_folder *run)
 	       strcmp(run->path + length + 1, run->id) == 0;
 }
 
-bool run_folder_busy(const struct run_folder *run)
+bool run_dir_busy(const struct run_dir *run)
 {
 	_cleanup_close_ int fd = openat(run->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
 }
 
-int run_folder_remove(const char *id, struct error **err)
+int run_dir_remove(const char *id, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_free_ char *runs = runs_path(err);
 	_cleanup_close_ int fd = -1;
 	_cleanup_error_ struct error *ignored = NULL;
@@ -314,16 +311,16 @@ int run_folder_remove(const char *id, struct error **err)
 	fd = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || strchr(id, '/') || *id == '.')
 		return error_set(err, ERR_INPUT, "\"%s\" is not a run id", id);
-	if (run_folder_open(id, &run, &ignored) == 0 && run_folder_busy(&run))
+	if (run_dir_open(id, &run, &ignored) == 0 && run_dir_busy(&run))
 		return error_set(err, ERR_BUSY, "run %s is still in progress", id);
 	/* Removes only the link if the user chose the results directory. */
-	if (folder_remove(fd, id) < 0)
+	if (dir_remove(fd, id) < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_SYSTEM,
 				   "cannot remove the run %s", id);
 	return 0;
 }
 
-json_t *run_folder_read(const struct run_folder *run, struct error **err)
+json_t *run_dir_read(const struct run_dir *run, struct error **err)
 {
 	_cleanup_free_ char *text = tree_read(run->fd, RUN_RECORD, RECORD_MOST, NULL, err);
 	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
@@ -345,7 +342,7 @@ json_t *run_folder_read(const struct run_folder *run, struct error **err)
 	return object;
 }
 
-int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err)
+int run_dir_write(const struct run_dir *run, const json_t *object, struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(run->fd, "." RUN_RECORD, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -353,20 +350,20 @@ int run_folder_write(const struct run_folder *run, const json_t *object, struct 
 
 	if (fd < 0 || !text || write_all(fd, text, strlen(text)) < 0 ||
 	    write_all(fd, "\n", 1) < 0 ||
-	    folder_replace_file(run->fd, "." RUN_RECORD, fd, RUN_RECORD) < 0)
+	    dir_replace_file(run->fd, "." RUN_RECORD, fd, RUN_RECORD) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_RECORD, run->path);
 	return 0;
 }
 
-int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err)
+int run_dir_finish(const struct run_dir *run, const json_t *object, struct error **err)
 {
 	if (syncfs(run->fd) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s to disk", run->path);
-	return run_folder_write(run, object, err);
+	return run_dir_write(run, object, err);
 }
 
-int run_folder_append(const struct run_folder *run, const char *name, const json_t *object,
-		      struct error **err)
+int run_dir_append(const struct run_dir *run, const char *name, const json_t *object,
+		   struct error **err)
 {
 	_cleanup_close_ int fd =
 		openat(run->fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);

@@ -35,50 +35,49 @@
 #define RUN_EXCLUDES "excludes"
 #define GUEST_PART "guest-%u" /* in RUN_RESULTS, if the run has several guests */
 
-struct run_folder {
+struct run_dir {
 	char *id, *path; /* the path is absolute */
 	int fd;
 };
 
-#define RUN_FOLDER_NONE ((struct run_folder){ .fd = -1 })
+#define RUN_DIR_NONE ((struct run_dir){ .fd = -1 })
 
 /* Checks that PATH is usable as RESULTS below: missing, or an empty directory. */
-int run_folder_check(const char *path, struct error **err);
+int run_dir_check(const char *path, struct error **err);
 
 /* Creates and locks a new run directory. WHAT becomes part of the id ("ext4"). RESULTS is an empty
  * or missing directory; NULL means below the state directory. */
-int run_folder_make(const char *what, const char *results, struct run_folder *run,
-		    struct error **err);
+int run_dir_make(const char *what, const char *results, struct run_dir *run, struct error **err);
 
 /* Opens a run by its id, "last", its path, or the name of a baseline (baselines.h). Sets
  * ERR_MISSING if it does not exist. */
-int run_folder_open(const char *name, struct run_folder *run, struct error **err);
-void run_folder_close(struct run_folder *run);
+int run_dir_open(const char *name, struct run_dir *run, struct error **err);
+void run_dir_close(struct run_dir *run);
 
 /* Opens a run whose process has ended, and locks it. Sets ERR_BUSY if it is in progress. */
-int run_folder_resume(const char *name, struct run_folder *run, struct error **err);
+int run_dir_resume(const char *name, struct run_dir *run, struct error **err);
 
 /* Whether the run is below the state directory, not in a directory of the user's choice. */
-bool run_folder_is_own(const struct run_folder *run);
+bool run_dir_is_own(const struct run_dir *run);
 
 /* Whether the run is still in progress. */
-bool run_folder_busy(const struct run_folder *run);
+bool run_dir_busy(const struct run_dir *run);
 
 /* Lists the ids of all runs, and of directories that may become runs, oldest first, as a
  * NULL-terminated vector. The caller frees it and its strings. run_index.h has what is in them. */
-int run_folder_list(char ***ids, size_t *count, struct error **err);
+int run_dir_list(char ***ids, size_t *count, struct error **err);
 
 /* Removes a run and its files. Sets ERR_BUSY if it is still in progress. */
-int run_folder_remove(const char *id, struct error **err);
+int run_dir_remove(const char *id, struct error **err);
 
 /* Reads run.json as an object (a new reference), or replaces it atomically. ERR_REFUSED: a newer
  * rootlet wrote it, in another format. */
-json_t *run_folder_read(const struct run_folder *run, struct error **err);
-int run_folder_write(const struct run_folder *run, const json_t *object, struct error **err);
+json_t *run_dir_read(const struct run_dir *run, struct error **err);
+int run_dir_write(const struct run_dir *run, const json_t *object, struct error **err);
 
 /* Writes the final run.json, after syncing the files that it sums up. */
-int run_folder_finish(const struct run_folder *run, const json_t *object, struct error **err);
+int run_dir_finish(const struct run_dir *run, const json_t *object, struct error **err);
 
 /* Appends one line to a file of the run. */
-int run_folder_append(const struct run_folder *run, const char *name, const json_t *object,
-		      struct error **err);
+int run_dir_append(const struct run_dir *run, const char *name, const json_t *object,
+		   struct error **err);

@@ -18,12 +18,12 @@
 #define KEPT_MOST (64u << 20)
 #define SHOWN 5	     /* entries that a note names */
 #define REPORTED 100 /* entries of each kind in run.json */
-#define USER_FOLDER "excludes"
+#define USER_DIR "excludes"
 
 int run_excludes_read(struct run_excludes *e, const char *const *paths, struct error **err)
 {
-	_cleanup_free_ char *folder = paths_config(USER_FOLDER, NULL);
-	bool own = folder;
+	_cleanup_free_ char *dir = paths_config(USER_DIR, NULL);
+	bool own = dir;
 
 	for (; *paths; paths++) {
 		if (strcmp(*paths, EXCLUDE_NONE) == 0)
@@ -31,7 +31,7 @@ int run_excludes_read(struct run_excludes *e, const char *const *paths, struct e
 		else if (excludes_read(&e->all, *paths, err) < 0)
 			return error_wrap(err, "--exclude");
 	}
-	return own ? excludes_read_directory(&e->all, folder, err) : 0;
+	return own ? excludes_read_directory(&e->all, dir, err) : 0;
 }
 
 int run_excludes_add(struct run_excludes *e, const struct test_configuration *c, struct error **err)
@@ -64,15 +64,15 @@ int run_excludes_keep(const struct fstests_run *run, struct error **err)
 
 	if (!text)
 		return error_no_memory(err);
-	if (!*text || folder_write_file(run->folder.fd, RUN_EXCLUDES, text, strlen(text)) == 0)
+	if (!*text || dir_write_file(run->dir.fd, RUN_EXCLUDES, text, strlen(text)) == 0)
 		return 0;
-	return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_EXCLUDES, run->folder.path);
+	return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_EXCLUDES, run->dir.path);
 }
 
 int run_excludes_reopen(struct fstests_run *run, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
-	_cleanup_free_ char *text = tree_read(run->folder.fd, RUN_EXCLUDES, KEPT_MOST, NULL, &why);
+	_cleanup_free_ char *text = tree_read(run->dir.fd, RUN_EXCLUDES, KEPT_MOST, NULL, &why);
 
 	if (text)
 		return excludes_parse(&run->excludes.all, RUN_EXCLUDES, text, NULL, err);
@@ -119,7 +119,7 @@ static void cut_begin(struct cut *c, struct fstests_run *run)
 	_cleanup_error_ struct error *ignored = NULL;
 
 	*c = (struct cut){ .run = run };
-	c->config = tree_read(run->folder.fd, CONFIG, CONFIG_MOST, NULL, &ignored);
+	c->config = tree_read(run->dir.fd, CONFIG, CONFIG_MOST, NULL, &ignored);
 	c->place.kernel = run->excludes.kernel;
 	c->place.today = run->excludes.today;
 	if (uname(&c->host) == 0) {

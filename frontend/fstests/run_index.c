@@ -68,7 +68,7 @@ int run_index_read(bool outcomes, struct run_index *out, struct error **err)
 	size_t count;
 
 	*out = (struct run_index){ 0 };
-	if (!path || run_folder_list(&ids, &count, err) < 0)
+	if (!path || run_dir_list(&ids, &count, err) < 0)
 		return -1;
 	if (!count)
 		return 0;

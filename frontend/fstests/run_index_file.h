@@ -17,7 +17,7 @@ struct run_index {
 
 void run_index_clear(struct run_index *index);
 
-/* Adds the run NAME, as run_folder_open() takes it, with its outcomes, as the last one. */
+/* Adds the run NAME, as run_dir_open() takes it, with its outcomes, as the last one. */
 int run_index_add(struct run_index *index, const char *name, struct error **err);
 
 enum index_result {

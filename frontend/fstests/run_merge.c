@@ -21,7 +21,7 @@
 #define NAMES_SHOWN 5
 
 struct merged_shard {
-	struct run_folder folder; /* closed */
+	struct run_dir dir; /* closed */
 	json_t *record;
 	struct results results;
 	unsigned int part, parts;
@@ -40,7 +40,7 @@ struct merge {
 static void merge_clear(struct merge *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
-		run_folder_close(&m->shards[i].folder);
+		run_dir_close(&m->shards[i].dir);
 		json_decref(m->shards[i].record);
 		results_clear(&m->shards[i].results);
 		free(m->shards[i].plan);
@@ -52,7 +52,7 @@ static void merge_clear(struct merge *m)
 
 void run_merge_clear(struct run_merge *m)
 {
-	run_folder_close(&m->folder);
+	run_dir_close(&m->dir);
 	json_decref(m->record);
 	json_decref(m->missing);
 	results_clear(&m->results);
@@ -62,18 +62,18 @@ void run_merge_clear(struct run_merge *m)
 /* --- reading -------------------------------------------------------------------------------- */
 
 /* Reads a file that a shard may lack. 1 if it does. */
-static int merge_read_file(const struct run_folder *folder, const char *name, size_t most,
-			   char **text, struct error **err)
+static int merge_read_file(const struct run_dir *dir, const char *name, size_t most, char **text,
+			   struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
 
-	*text = tree_read(folder->fd, name, most, NULL, &why);
+	*text = tree_read(dir->fd, name, most, NULL, &why);
 	if (*text)
 		return 0;
 	if (why->code == ERR_MISSING)
 		return 1;
 	*err = STEAL_PTR(why);
-	return error_wrap(err, "%s", folder->path);
+	return error_wrap(err, "%s", dir->path);
 }
 
 /* The plan's hash is that of the file; a run that was cut off has none in run.json. */
@@ -81,20 +81,20 @@ static int merge_read_plan(struct merged_shard *s, struct error **err)
 {
 	const json_t *shard = json_object_get(s->record, "shard");
 	const char *hash = json_string_value(json_object_get(shard, "plan"));
-	int result = merge_read_file(&s->folder, RUN_PLAN, PLAN_MOST, &s->plan, err);
+	int result = merge_read_file(&s->dir, RUN_PLAN, PLAN_MOST, &s->plan, err);
 	uint8_t sum[SHA256_LEN];
 
 	if (result < 0 || (result > 0 && !hash))
 		return result < 0 ? -1 : 0;
 	if (result > 0)
 		return error_set(err, ERR_INPUT, "%s: its file " RUN_PLAN " is missing",
-				 s->folder.path);
+				 s->dir.path);
 	hash_of(s->plan, strlen(s->plan), sum);
 	sha256_to_hex(sum, s->hash);
 	if (hash && strcmp(hash, s->hash) != 0)
 		return error_set(err, ERR_INPUT,
 				 "%s: its file " RUN_PLAN " is not the one in run.json",
-				 s->folder.path);
+				 s->dir.path);
 	return 0;
 }
 
@@ -102,11 +102,10 @@ static int merge_read_results(struct merged_shard *s, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
 
-	if (results_read(s->folder.fd, RUN_TESTS, &s->results, &why) == 0 ||
-	    why->code == ERR_MISSING)
+	if (results_read(s->dir.fd, RUN_TESTS, &s->results, &why) == 0 || why->code == ERR_MISSING)
 		return 0;
 	*err = STEAL_PTR(why);
-	return error_wrap(err, "%s", s->folder.path);
+	return error_wrap(err, "%s", s->dir.path);
 }
 
 static int merge_add_kernel(const struct merged_shard *s, FILE *kernel,
@@ -114,7 +113,7 @@ static int merge_add_kernel(const struct merged_shard *s, FILE *kernel,
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (merge_read_file(&s->folder, RUN_KERNEL, KERNEL_MOST, &text, err) < 0)
+	if (merge_read_file(&s->dir, RUN_KERNEL, KERNEL_MOST, &text, err) < 0)
 		return -1;
 	for (const char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
 		json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
@@ -136,11 +135,11 @@ static int merge_read_shard(const char *name, struct merged_shard *s, FILE *kern
 {
 	const json_t *shard;
 
-	if (run_folder_open(name, &s->folder, err) < 0)
+	if (run_dir_open(name, &s->dir, err) < 0)
 		return -1;
-	if (run_folder_busy(&s->folder))
+	if (run_dir_busy(&s->dir))
 		return error_set(err, ERR_BUSY, "run %s is still in progress", name);
-	s->record = run_folder_read(&s->folder, err);
+	s->record = run_dir_read(&s->dir, err);
 	if (!s->record)
 		return -1;
 	shard = json_object_get(s->record, "shard");
@@ -154,8 +153,8 @@ static int merge_read_shard(const char *name, struct merged_shard *s, FILE *kern
 	    merge_add_kernel(s, kernel, traces, err) < 0)
 		return -1;
 	/* There may be more shards than descriptors. */
-	closep(&s->folder.fd);
-	s->folder.fd = -1;
+	closep(&s->dir.fd);
+	s->dir.fd = -1;
 	return 0;
 }
 
@@ -173,7 +172,7 @@ static int merge_read(struct merge *m, char *const *names, struct error **err)
 			result = error_no_memory(err);
 			break;
 		}
-		s->folder = RUN_FOLDER_NONE;
+		s->dir = RUN_DIR_NONE;
 		m->count++;
 		result = merge_read_shard(*names, s, kernel, &m->traces, err);
 		/* All have the same; one is enough. */
@@ -204,7 +203,7 @@ static int merge_refuse(const struct merged_shard *a, const struct merged_shard 
 	return error_set(err, ERR_INPUT,
 			 "%s and %s differ in %s (%.60s and %.60s): they are no "
 			 "shards of one run",
-			 a->folder.path, b->folder.path, field, one, other);
+			 a->dir.path, b->dir.path, field, one, other);
 }
 
 /* Names the first field in which two shards differ. */
@@ -236,7 +235,7 @@ static int merge_compare(const struct merged_shard *a, const struct merged_shard
 	if (a->parts != b->parts)
 		return error_set(err, ERR_INPUT,
 				 "%s is part of %u and %s of %u: they are no shards of one run",
-				 a->folder.path, a->parts, b->folder.path, b->parts);
+				 a->dir.path, a->parts, b->dir.path, b->parts);
 	if (*a->hash && *b->hash && strcmp(a->hash, b->hash) != 0)
 		return merge_refuse(a, b, "plan", a->hash, b->hash, err);
 	return 0;
@@ -284,7 +283,7 @@ static int merge_add_results(const struct merged_shard *s, struct results *all, 
 	}
 	if (doubled.count)
 		return error_set(err, ERR_INPUT, "%s has tests that another shard has, too: %s",
-				 s->folder.path, names_end(&doubled));
+				 s->dir.path, names_end(&doubled));
 	return 0;
 }
 
@@ -312,9 +311,8 @@ static int merge_check_parts(const struct merge *m, struct error **err)
 
 		if (*other)
 			return error_set(err, ERR_INPUT, "%s and %s are both part %u of %u",
-					 m->shards[*other - 1].folder.path,
-					 m->shards[i].folder.path, m->shards[i].part,
-					 m->shards[i].parts);
+					 m->shards[*other - 1].dir.path, m->shards[i].dir.path,
+					 m->shards[i].part, m->shards[i].parts);
 		*other = i + 1;
 	}
 	return 0;
@@ -360,7 +358,7 @@ static int merge_results(const struct merge *m, struct run_merge *out, struct er
 		if (merge_add_results(&m->shards[i], &all, err) < 0)
 			return -1;
 	if (shard_read_plan(m->first->plan, &plan, &parts, err) < 0)
-		return error_wrap(err, "%s", m->first->folder.path);
+		return error_wrap(err, "%s", m->first->dir.path);
 	out->missing = json_array();
 	return merge_order(&plan, &all, out, err);
 }
@@ -405,9 +403,8 @@ static json_t *merge_describe_shards(const struct merge *m)
 
 		json_array_append_new(
 			list,
-			json_pack("{s:o, s:I, s:o, s:o}", "run", json_text(s->folder.id), "part",
-				  (json_int_t)s->part, "results", json_text(s->folder.path),
-				  "state",
+			json_pack("{s:o, s:I, s:o, s:o}", "run", json_text(s->dir.id), "part",
+				  (json_int_t)s->part, "results", json_text(s->dir.path), "state",
 				  json_text(json_string_value(json_object_get(s->record, "status"))
 						    ? merge_text(s->record, "status")
 						    : "cut off")));
@@ -438,38 +435,38 @@ static json_t *merge_describe(const struct merge *m, struct run_merge *out)
 	}
 	json_object_update_new(
 		record, json_pack("{s:o, s:I, s:s, s:i, s:o, s:f, s:I, s:o, s:o, s:O}", "run",
-				  json_text(out->folder.id), "began", began, "status",
+				  json_text(out->dir.id), "began", began, "status",
 				  fstests_status_name(out->status), "exit_status", out->status,
-				  "results", json_text(out->folder.path), "seconds", seconds,
-				  "boots", boots, "kernel", kernel_traces_list(&out->kernel),
-				  "shards", merge_describe_shards(m), "missing", out->missing));
+				  "results", json_text(out->dir.path), "seconds", seconds, "boots",
+				  boots, "kernel", kernel_traces_list(&out->kernel), "shards",
+				  merge_describe_shards(m), "missing", out->missing));
 	summary_add_results(record, &out->results);
 	return record;
 }
 
-static int merge_write_text(const struct run_folder *folder, const char *name, const char *text,
+static int merge_write_text(const struct run_dir *dir, const char *name, const char *text,
 			    struct error **err)
 {
 	_cleanup_free_ char *draft = NULL;
 	_cleanup_close_ int fd = -1;
 
 	if (asprintf(&draft, ".%s", name) >= 0)
-		fd = openat(folder->fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		fd = openat(dir->fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || write_all(fd, text, strlen(text)) < 0 ||
-	    folder_replace_file(folder->fd, draft, fd, name) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s/%s", folder->path, name);
+	    dir_replace_file(dir->fd, draft, fd, name) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/%s", dir->path, name);
 	return 0;
 }
 
 /* run.json comes last: until then, the run is cut off. */
 static int merge_write(const struct merge *m, struct run_merge *out, struct error **err)
 {
-	if (results_write(out->folder.fd, RUN_TESTS, &out->results, err) < 0 ||
-	    merge_write_text(&out->folder, RUN_KERNEL, m->kernel, err) < 0 ||
-	    merge_write_text(&out->folder, RUN_PLAN, m->first->plan, err) < 0)
+	if (results_write(out->dir.fd, RUN_TESTS, &out->results, err) < 0 ||
+	    merge_write_text(&out->dir, RUN_KERNEL, m->kernel, err) < 0 ||
+	    merge_write_text(&out->dir, RUN_PLAN, m->first->plan, err) < 0)
 		return -1;
 	out->record = merge_describe(m, out);
-	return run_folder_write(&out->folder, out->record, err);
+	return run_dir_write(&out->dir, out->record, err);
 }
 
 /* A part of the new run's id: a filesystem's name, as far as it is one. */
@@ -486,13 +483,13 @@ int run_merge(char *const *names, const char *results, struct run_merge *out, st
 	_cleanup_(merge_clear) struct merge m = { 0 };
 	char name[64];
 
-	*out = (struct run_merge){ .folder = RUN_FOLDER_NONE };
+	*out = (struct run_merge){ .dir = RUN_DIR_NONE };
 	if (merge_read(&m, names, err) < 0 || merge_check(&m, err) < 0 ||
 	    merge_check_parts(&m, err) < 0 || merge_results(&m, out, err) < 0)
 		return -1;
 	out->status = merge_conclude(&m, out);
 	merge_name(&m, name, sizeof(name));
-	if (run_folder_make(name, results, &out->folder, err) < 0)
+	if (run_dir_make(name, results, &out->dir, err) < 0)
 		return -1;
 	out->kernel = m.traces;
 	m.traces = (struct kernel_traces){ NULL };

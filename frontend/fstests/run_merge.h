@@ -9,10 +9,10 @@
 #include "frontend/fstests/run_directory.h"
 
 struct run_merge {
-	struct run_folder folder; /* of the new run */
-	json_t *record;		  /* its run.json */
-	struct results results;	  /* a result for each planned test, in the plan's order */
-	json_t *missing;	  /* the names of tests that no shard has */
+	struct run_dir dir;	/* of the new run */
+	json_t *record;		/* its run.json */
+	struct results results; /* a result for each planned test, in the plan's order */
+	json_t *missing;	/* the names of tests that no shard has */
 	struct kernel_traces kernel;
 	int status; /* enum fstests_exit */
 };

@@ -60,12 +60,12 @@ static json_int_t counted(const json_t *record, const char *status)
 
 static void describe_run(const char *id, char line[static LINE_BYTES])
 {
-	_cleanup_(run_folder_close) struct run_folder run = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_error_ struct error *ignored = NULL;
 	json_t *record = NULL;
 
-	if (run_folder_open(id, &run, &ignored) == 0)
-		record = run_folder_read(&run, &ignored);
+	if (run_dir_open(id, &run, &ignored) == 0)
+		record = run_dir_read(&run, &ignored);
 	snprintf(line, LINE_BYTES,
 		 "%s %s %s %s: %" JSON_INTEGER_FORMAT " passed, %" JSON_INTEGER_FORMAT " failed",
 		 id, record ? field_of(record, "status") : "unreadable", field_of(record, "fstype"),
@@ -79,7 +79,7 @@ static int page_of_runs(struct page *p, struct error **err)
 	char line[LINE_BYTES], **ids;
 	size_t count;
 
-	if (run_folder_list(&ids, &count, err) < 0)
+	if (run_dir_list(&ids, &count, err) < 0)
 		return -1;
 	p->size = count;
 	for (size_t i = p->offset; i < count; i++) {
@@ -182,22 +182,22 @@ static int page_of_file(struct page *p, int fd, struct error **err)
 
 static int page_of_path(struct page *p, const char *run, const char *path, struct error **err)
 {
-	_cleanup_(run_folder_close) struct run_folder folder = RUN_FOLDER_NONE;
+	_cleanup_(run_dir_close) struct run_dir dir = RUN_DIR_NONE;
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
 	if (strchr(run, '/'))
 		return error_set(err, ERR_MISSING, "\"%s\" is not a run id", run);
-	if (run_folder_open(run, &folder, err) < 0)
+	if (run_dir_open(run, &dir, err) < 0)
 		return -1;
-	fd = tree_open(folder.fd, *path ? path : ".", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = tree_open(dir.fd, *path ? path : ".", O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, ERR_MISSING, "run %s has no %s", folder.id, path);
+		return error_errno(err, ERR_MISSING, "run %s has no %s", dir.id, path);
 	if (S_ISDIR(st.st_mode))
 		return page_of_directory(p, fd, err);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERR_INPUT, "%s of run %s is not a regular file", path,
-				 folder.id);
+				 dir.id);
 	p->size = (uint64_t)st.st_size;
 	return page_of_file(p, fd, err);
 }

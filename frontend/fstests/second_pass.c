@@ -22,7 +22,7 @@ int second_pass_plan(struct fstests_run *run, const struct lackings *lackings, s
 		return 0;
 	run->results = settled;
 	settled = before;
-	if (results_write(run->folder.fd, RUN_TESTS, &run->results, err) < 0)
+	if (results_write(run->dir.fd, RUN_TESTS, &run->results, err) < 0)
 		return -1;
 	run->second_pass = true;
 	run->settled = run->results.count;

@@ -41,10 +41,10 @@ static const struct durations *durations_of_suite(const struct fstests_run *run)
 static int shard_run_keep(const struct fstests_run *run, struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(run->folder.fd, RUN_PLAN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		openat(run->dir.fd, RUN_PLAN, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write_all(fd, run->shard.text, strlen(run->shard.text)) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_PLAN, run->folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write %s/" RUN_PLAN, run->dir.path);
 	return 0;
 }
 

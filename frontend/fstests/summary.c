@@ -183,7 +183,7 @@ void summary_print(const struct fstests_run *run, int status)
 	if (run->first_test > 0)
 		printf("first test after %s\n",
 		       text_duration((uint64_t)(run->first_test - run->commanded), duration));
-	printf("run %s: %s\n", run->folder.id, run->folder.path);
+	printf("run %s: %s\n", run->dir.id, run->dir.path);
 }
 
 void summary_add_results(json_t *object, const struct results *results)
@@ -203,10 +203,10 @@ void summary_add_results(json_t *object, const struct results *results)
 
 json_t *summary_to_json(const struct fstests_run *run, int status)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->folder.id,
-				   "status", fstests_status_name(status), "results",
-				   run->folder.path, "exit_status", status, "seconds",
-				   clock_precise() - run->began, "boots", (int)run->boots);
+	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->dir.id, "status",
+				   fstests_status_name(status), "results", run->dir.path,
+				   "exit_status", status, "seconds", clock_precise() - run->began,
+				   "boots", (int)run->boots);
 	json_t *excludes = run_excludes_to_json(run);
 
 	if (run->first_test > 0)

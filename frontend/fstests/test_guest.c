@@ -64,7 +64,7 @@ static void keep_report(struct test_guest *g, json_t *report)
 		json_object_set_new(report, "guest", json_integer(g->number));
 	kernel_traces_add(&g->run->kernel, report);
 	if (!g->err)
-		run_folder_append(&g->run->folder, RUN_KERNEL, report, &g->err);
+		run_dir_append(&g->run->dir, RUN_KERNEL, report, &g->err);
 	display_kernel(g->run, report);
 	json_decref(report);
 }
@@ -140,7 +140,7 @@ static void kernel_complained(const struct incident *incident, void *context)
 static void test_guest_keep(struct test_guest *g, int fd, const char *data, size_t size)
 {
 	if (write_all(fd, data, size) < 0)
-		error_errno(&g->err, ERR_SYSTEM, "cannot write to %s", g->run->folder.path);
+		error_errno(&g->err, ERR_SYSTEM, "cannot write to %s", g->run->dir.path);
 }
 
 static void keep_last(struct test_guest *g, const char *data, size_t size)
@@ -543,13 +543,13 @@ static int open_log(const struct test_guest *g, const char *name)
 	char numbered[64];
 
 	snprintf(numbered, sizeof(numbered), "%.*s-%u%s", (int)stem, name, g->number, name + stem);
-	return openat(g->run->folder.fd, g->number ? numbered : name,
+	return openat(g->run->dir.fd, g->number ? numbered : name,
 		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
 int test_guest_open(struct test_guest *g, struct error **err)
 {
-	int at = g->run->folder.fd;
+	int at = g->run->dir.fd;
 	char part[64] = RUN_RESULTS;
 
 	if (g->number)
@@ -560,7 +560,7 @@ int test_guest_open(struct test_guest *g, struct error **err)
 	g->console_fd = open_log(g, RUN_CONSOLE);
 	g->results_fd = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (g->output_fd < 0 || g->console_fd < 0 || g->results_fd < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to %s", g->run->folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot write to %s", g->run->dir.path);
 	return 0;
 }
 

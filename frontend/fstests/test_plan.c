@@ -45,11 +45,11 @@ static bool plan_grow(struct test_plan *plan, const char *section, const char *n
 	return true;
 }
 
-int test_plan_read(int folder, const char *file, struct test_plan *plan, struct test_plan *excluded,
+int test_plan_read(int dir, const char *file, struct test_plan *plan, struct test_plan *excluded,
 		   struct error **err)
 {
 	static const char mark[] = "SECTION       -- ";
-	_cleanup_free_ char *text = tree_read(folder, file, LIST_MOST, NULL, err);
+	_cleanup_free_ char *text = tree_read(dir, file, LIST_MOST, NULL, err);
 	char section[128] = "", *rest = NULL;
 
 	*plan = *excluded = (struct test_plan){ 0 };

@@ -16,7 +16,7 @@ struct test_plan {
 };
 
 /* Reads a plan from the output of `check -n`. EXCLUDED gets the tests that the user left out. */
-int test_plan_read(int folder, const char *file, struct test_plan *plan, struct test_plan *excluded,
+int test_plan_read(int dir, const char *file, struct test_plan *plan, struct test_plan *excluded,
 		   struct error **err);
 
 /* Makes a plan from check's arguments. Returns false if they are anything but single test names. */

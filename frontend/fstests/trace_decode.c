@@ -320,7 +320,7 @@ static void set_source(const struct decoding *d, json_t *trace)
 }
 
 static int decoding_write(const struct decoding *d, const struct kernel_traces *traces,
-			  const struct run_folder *run, struct error **err)
+			  const struct run_dir *run, struct error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
@@ -344,8 +344,8 @@ static int decoding_write(const struct decoding *d, const struct kernel_traces *
 	return 0;
 }
 
-int trace_decode(const struct kernel_traces *traces, const char *build,
-		 const struct run_folder *run, struct error **err)
+int trace_decode(const struct kernel_traces *traces, const char *build, const struct run_dir *run,
+		 struct error **err)
 {
 	_cleanup_(decoding_clear) struct decoding d = { .build = build, .fd = -1 };
 	const char *signature;

@@ -8,5 +8,5 @@
 /* Sets the source of the innermost function in each of TRACES, and writes the first of each kind of
  * trace to RUN_DECODED. BUILD: the kernel's build directory. Does nothing if there are no traces or
  * no vmlinux. */
-int trace_decode(const struct kernel_traces *traces, const char *build,
-		 const struct run_folder *run, struct error **err);
+int trace_decode(const struct kernel_traces *traces, const char *build, const struct run_dir *run,
+		 struct error **err);

@@ -51,9 +51,9 @@ carry_libraries() {
 
 set -e -o pipefail
 export LC_ALL=C
-folder=${1:-/tmp/fstests}
-mkdir "$folder"
-cd "$folder"
+directory=${1:-/tmp/fstests}
+mkdir "$directory"
+cd "$directory"
 tar -x
 rm -rf .rootlet
 make -j"$(nproc)" >&2

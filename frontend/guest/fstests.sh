@@ -8,7 +8,7 @@
 #   ROOTLET_SCHEDULER   their I/O scheduler; empty for the kernel's default
 #   ROOTLET_MKFS        a command to run instead of mkfs.FSTYPE, with MKFS_OPTIONS and the device
 #   ROOTLET_SOURCE      where the fstests tree is: "disk FSTYPE" (serial number rootlet-fstests) or
-#                       `folder PATH`
+#                       `directory PATH`
 #   ROOTLET_CONFIG      set if the results directory contains a local.config: "user" if it is the user's,
 #                       "catalogue" if each of its sections is complete, and check gets one at a time
 #   ROOTLET_TOKEN       begins each question

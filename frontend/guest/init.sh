@@ -88,8 +88,8 @@ mount_root() {
 }
 
 fill_root() {
-	for folder in dev proc sys; do
-		mount -o move /$folder $root/$folder
+	for directory in dev proc sys; do
+		mount -o move /$directory $root/$directory
 	done
 	mount -t tmpfs -o mode=0755,nosuid,nodev run $root/run
 	mount -t tmpfs -o mode=1777,nosuid,nodev tmp $root/tmp

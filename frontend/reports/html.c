@@ -286,7 +286,7 @@ static json_t *html_runs(const struct report *r)
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct report_run *run = &r->runs[i];
-		json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "id", json_text(run->folder.id),
+		json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "id", json_text(run->dir.id),
 					   "state", run->state, "began", (json_int_t)run->began,
 					   "unread", (json_int_t)run->unread);
 

@@ -55,7 +55,7 @@ static json_t *kcidb_kernel(const struct report_run *run, const char *origin)
 	const char *hash = json_string_value(
 		json_object_get(json_object_get(run->record, "identity"), "kernel"));
 
-	return kcidb_id(origin, hash ? "kernel-" : "kernel-of-", hash ? hash : run->folder.id);
+	return kcidb_id(origin, hash ? "kernel-" : "kernel-of-", hash ? hash : run->dir.id);
 }
 
 static bool kcidb_has(const json_t *list, const json_t *id)
@@ -125,7 +125,7 @@ static json_t *kcidb_test_id(const struct report_run *run, size_t at, const char
 		snprintf(number, sizeof(number), ":%zu", at + 1);
 	if (asprintf(&rest, ":%s:%s%s", result->section, result->name, number) < 0)
 		return NULL;
-	return kcidb_id(origin, run->folder.id, rest);
+	return kcidb_id(origin, run->dir.id, rest);
 }
 
 static json_t *kcidb_test(const struct report_run *run, size_t at, const char *origin,

@@ -120,8 +120,8 @@ static bool ktap_run(FILE *out, const struct report_run *run)
 	for (size_t i = 0; i < results->count; i++)
 		sections += ktap_first_of_section(results, i) != NULL;
 	if (sections == 0 || (sections == 1 && !*results->list[0].section))
-		return ktap_section(out, 1, results, "", run->folder.id);
-	ktap_head(out, 1, run->folder.id, sections);
+		return ktap_section(out, 1, results, "", run->dir.id);
+	ktap_head(out, 1, run->dir.id, sections);
 	for (size_t i = 0; i < results->count; i++) {
 		const struct test_result *first = ktap_first_of_section(results, i);
 		const char *name;
@@ -147,7 +147,7 @@ void ktap_print(FILE *out, const struct report *r)
 			     strcmp(r->runs[i].state, "failed") == 0;
 		bool good = ktap_run(out, &r->runs[i]);
 
-		ktap_result(out, 0, good && whole, i + 1, r->runs[i].folder.id);
+		ktap_result(out, 0, good && whole, i + 1, r->runs[i].dir.id);
 		fputs(whole ? "" : " # ", out);
 		ktap_text(out, whole ? "" : r->runs[i].state);
 		fputc('\n', out);

@@ -119,7 +119,7 @@ static void markdown_runs(FILE *out, const struct report *r)
 	      out);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct report_run *run = &r->runs[i];
-		const char *const cells[] = { run->folder.id, run->state,
+		const char *const cells[] = { run->dir.id, run->state,
 					      report_text(run, "kernel_version"),
 					      report_text(run, "fstype") };
 
@@ -169,7 +169,7 @@ static void markdown_failures(FILE *out, const struct report *r, const struct re
 	fputs("### Failed", out);
 	if (r->count > 1) {
 		fputs(" in ", out);
-		markdown_code(out, run->folder.id);
+		markdown_code(out, run->dir.id);
 	}
 	fputs("\n\n", out);
 	for (size_t i = 0; i < run->results.count && ftell(out) < MARKDOWN_MOST; i++)

@@ -51,7 +51,7 @@ int private_text_prepare(struct private_text *p, const struct report_run *run, s
 	_cleanup_free_ char *home = paths_home(&ignored);
 
 	*p = (struct private_text){ 0 };
-	if (private_add(p, run->folder.path) < 0 || private_add(p, home) < 0 ||
+	if (private_add(p, run->dir.path) < 0 || private_add(p, home) < 0 ||
 	    private_add_recorded(p, run) < 0)
 		return error_no_memory(err);
 	if (p->path_count)

@@ -57,7 +57,7 @@ static const char *report_state(const struct report_run *run)
 
 	if (status)
 		return status;
-	return run_folder_busy(&run->folder) ? "running" : "cut off";
+	return run_dir_busy(&run->dir) ? "running" : "cut off";
 }
 
 /* Returns how many lines TEXT has; an unfinished one at its end counts unless the run goes on. */
@@ -77,12 +77,12 @@ static size_t report_count_lines(const char *text, bool running)
 static char *report_read_lines(const struct report_run *run, const char *name, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
-	char *text = tree_read(run->folder.fd, name, LINES_MOST, NULL, &why);
+	char *text = tree_read(run->dir.fd, name, LINES_MOST, NULL, &why);
 
 	if (!text && why && why->code == ERR_MISSING)
 		return calloc(1, 1);
 	if (!text)
-		error_set(err, ERR_INPUT, "%s: %s", run->folder.path, error_text(why));
+		error_set(err, ERR_INPUT, "%s: %s", run->dir.path, error_text(why));
 	return text;
 }
 
@@ -95,7 +95,7 @@ static int report_read_results(struct report_run *run, bool running, struct erro
 		return -1;
 	if (!*text)
 		return 0;
-	if (results_read(run->folder.fd, RUN_TESTS, &run->results, err) < 0)
+	if (results_read(run->dir.fd, RUN_TESTS, &run->results, err) < 0)
 		return -1;
 	/* A run in progress may have got more since. */
 	lines = report_count_lines(text, running);
@@ -131,10 +131,10 @@ static int report_read_run(const char *name, struct report_run *run, struct erro
 {
 	bool running;
 
-	run->folder = RUN_FOLDER_NONE;
-	if (run_folder_open(name, &run->folder, err) < 0)
+	run->dir = RUN_DIR_NONE;
+	if (run_dir_open(name, &run->dir, err) < 0)
 		return -1;
-	run->record = run_folder_read(&run->folder, err);
+	run->record = run_dir_read(&run->dir, err);
 	if (!run->record)
 		return -1;
 	run->state = report_state(run);
@@ -150,14 +150,14 @@ static int report_compare_runs(const void *a, const void *b)
 
 	if (one->began != other->began)
 		return one->began < other->began ? -1 : 1;
-	return strcmp(one->folder.id, other->folder.id);
+	return strcmp(one->dir.id, other->dir.id);
 }
 
 static bool report_is_same(const struct report_run *a, const struct report_run *b)
 {
 	struct stat one, other;
 
-	return fstat(a->folder.fd, &one) == 0 && fstat(b->folder.fd, &other) == 0 &&
+	return fstat(a->dir.fd, &one) == 0 && fstat(b->dir.fd, &other) == 0 &&
 	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
@@ -167,7 +167,7 @@ static int report_check_twice(const struct report *r, struct error **err)
 		for (size_t k = 0; k < i; k++)
 			if (report_is_same(&r->runs[i], &r->runs[k]))
 				return error_set(err, ERR_INPUT, "run %s is named twice",
-						 r->runs[i].folder.id);
+						 r->runs[i].dir.id);
 	return 0;
 }
 
@@ -195,7 +195,7 @@ int report_read(char *const *names, struct report *r, struct error **err)
 void report_runs_clear(struct report *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		run_folder_close(&r->runs[i].folder);
+		run_dir_close(&r->runs[i].dir);
 		json_decref(r->runs[i].record);
 		json_decref(r->runs[i].kernel);
 		results_clear(&r->runs[i].results);
@@ -219,12 +219,12 @@ char *report_read_file(const struct report_run *run, const struct test_result *r
 		     result->task ? result->task : "", result->task ? "/" : "", guest,
 		     result->section, *result->section ? "/" : "", result->name, suffix) < 0)
 		return NULL;
-	fd = tree_open(run->folder.fd, path, O_PATH);
+	fd = tree_open(run->dir.fd, path, O_PATH);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		closep(&fd);
 		return NULL;
 	}
 	closep(&fd);
 	*size = (uint64_t)st.st_size;
-	return text_clean_lines(tree_read_start(run->folder.fd, path, most, &ignored));
+	return text_clean_lines(tree_read_start(run->dir.fd, path, most, &ignored));
 }

@@ -11,7 +11,7 @@
 #define REPORT_RUNS_MOST 100
 
 struct report_run {
-	struct run_folder folder;
+	struct run_dir dir;
 	json_t *record; /* run.json */
 	struct results results;
 	json_t *kernel;	   /* the objects of kernel.jsonl */

@@ -151,20 +151,20 @@ static bool pack_is_own(const char *name)
 
 static int pack_list(struct packing *p, struct error **err)
 {
-	int fd = openat(p->run->folder.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), results;
+	int fd = openat(p->run->dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), results;
 	DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	int result = 0;
 
 	if (!entries) {
 		closep(&fd);
-		return error_errno(err, ERR_SYSTEM, "cannot read %s", p->run->folder.path);
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", p->run->dir.path);
 	}
 	while (result == 0 && (entry = readdir(entries)))
 		if (pack_is_own(entry->d_name))
 			result = pack_add_path(p, entry->d_name, err);
 	closedir(entries);
-	results = openat(p->run->folder.fd, RUN_RESULTS,
+	results = openat(p->run->dir.fd, RUN_RESULTS,
 			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (result == 0 && results >= 0)
 		return pack_walk(p, results, RUN_RESULTS, 0, err);
@@ -266,7 +266,7 @@ static char *pack_read(int fd, off_t size)
 static int pack_file(struct packing *p, const char *path, struct error **err)
 {
 	_cleanup_close_ int fd =
-		tree_open(p->run->folder.fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		tree_open(p->run->dir.fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 
@@ -374,7 +374,7 @@ static int pack_readme(struct packing *p, struct error **err)
 
 static int pack_begin(struct packing *p, struct error **err)
 {
-	p->top = private_text_remove(&p->private, p->run->folder.id);
+	p->top = private_text_remove(&p->private, p->run->dir.id);
 	p->out = open_memstream(&p->archive->data, &p->archive->size);
 	p->writer = archive_write_new();
 	/* Without its time, gzip gives the same bytes for the same run. */
@@ -414,7 +414,7 @@ int run_archive_make(const struct report_run *run, struct run_archive *a, struct
 
 	*a = (struct run_archive){ .left_out = json_array() };
 	if (strcmp(run->state, "running") == 0)
-		return error_set(err, ERR_BUSY, "run %s is still in progress", run->folder.id);
+		return error_set(err, ERR_BUSY, "run %s is still in progress", run->dir.id);
 	return pack_all(&p, err);
 }
 

@@ -24,23 +24,22 @@ enum form {
 	FORM_KEPT,   /* files with a checksum, named by the hash of an index */
 	FORM_BASE,   /* snapshots: trees owned by the sub-range, with a digest inside */
 	FORM_FILE,   /* the user's files, with checksums; locked while in use: cache_hold() */
-	FORM_FOLDER, /* directories, likewise */
+	FORM_DIR,    /* directories, likewise */
 	FORM_ROOTFS, /* trees owned by the sub-range, with a digest beside them: tree_digest.h */
 };
 
-const char *const cache_kinds[CACHE_KINDS] = { "packages",   "indexes", KEPT_FILES_DIRECTORY,
-					       BASES_FOLDER, "images",	"kernels",
-					       "build",	     "fstests" };
+const char *const cache_kinds[CACHE_KINDS] = { "packages", "indexes", KEPT_FILES_DIRECTORY,
+					       BASES_DIR,  "images",  "kernels",
+					       "build",	   "fstests" };
 static const enum form forms[CACHE_KINDS] = {
-	FORM_HASHED, FORM_HASHED, FORM_KEPT,   FORM_BASE,
-	FORM_FILE,   FORM_FOLDER, FORM_ROOTFS, FORM_FOLDER,
+	FORM_HASHED, FORM_HASHED, FORM_KEPT, FORM_BASE, FORM_FILE, FORM_DIR, FORM_ROOTFS, FORM_DIR,
 };
 
 void cache_objects_clear(struct cache_objects *objects)
 {
 	helper_stop(&objects->helper);
 	for (size_t i = 0; i < CACHE_KINDS; i++)
-		closep(&objects->folders[i]);
+		closep(&objects->dirs[i]);
 	free(objects->list);
 }
 
@@ -49,11 +48,10 @@ static int start_helper(struct cache_objects *objects, struct error **err)
 	return objects->helper ? 0 : helper_start("cache", NULL, &objects->helper, err);
 }
 
-static int cache_objects_open_folder(const struct cache_objects *objects, size_t kind,
-				     const char *name)
+static int cache_objects_open_dir(const struct cache_objects *objects, size_t kind,
+				  const char *name)
 {
-	return openat(objects->folders[kind], name,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(objects->dirs[kind], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* --- scanning --- */
@@ -67,42 +65,42 @@ static int measure_tree(struct cache_objects *objects, struct cache_object *o, s
 	struct stat st;
 
 	if (start_helper(objects, err) < 0 ||
-	    view_open_at(objects->helper, objects->folders[o->kind], o->name, &tree, err) < 0 ||
+	    view_open_at(objects->helper, objects->dirs[o->kind], o->name, &tree, err) < 0 ||
 	    inspect_tree(objects->helper, tree, false, &answer, err) < 0)
 		return -1;
 	o->bytes = answer.bytes;
 	snprintf(lock, sizeof(lock), ".%s.lock", o->name);
 	if (forms[o->kind] == FORM_BASE &&
-	    fstatat(objects->folders[o->kind], lock, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	    fstatat(objects->dirs[o->kind], lock, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		o->used = st.st_mtime;
 	return 0;
 }
 
 /* nftw(3) passes no context to its callback. */
-static uint64_t folder_bytes;
+static uint64_t dir_bytes;
 
 static int add_bytes(const char *path, const struct stat *st, int type, struct FTW *where)
 {
 	(void)path;
 	(void)where;
 	if (type != FTW_NS)
-		folder_bytes += (uint64_t)st->st_blocks * 512;
+		dir_bytes += (uint64_t)st->st_blocks * 512;
 	return 0;
 }
 
-static int measure_folder(struct cache_object *o, struct error **err)
+static int measure_dir(struct cache_object *o, struct error **err)
 {
 	_cleanup_free_ char *parent = cache_path(cache_kinds[o->kind], err);
 	_cleanup_free_ char *path = NULL;
 
-	folder_bytes = 0;
+	dir_bytes = 0;
 	if (!parent)
 		return -1;
 	if (asprintf(&path, "%s/%s", parent, o->name) < 0)
 		return error_no_memory(err);
 	if (nftw(path, add_bytes, 64, FTW_PHYS) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot scan %s", path);
-	o->bytes = folder_bytes;
+	o->bytes = dir_bytes;
 	return 0;
 }
 
@@ -120,22 +118,21 @@ static int cache_objects_add(struct cache_objects *objects, size_t kind, const c
 				       .used = st->st_mtime };
 	snprintf(more->name, sizeof(more->name), "%s", name);
 	if (forms[kind] == FORM_FILE)
-		more->used = sums_used(objects->folders[kind], name);
+		more->used = sums_used(objects->dirs[kind], name);
 	if (forms[kind] == FORM_BASE || forms[kind] == FORM_ROOTFS)
 		return measure_tree(objects, more, err);
-	return forms[kind] == FORM_FOLDER ? measure_folder(more, err) : 0;
+	return forms[kind] == FORM_DIR ? measure_dir(more, err) : 0;
 }
 
-static bool cache_objects_is_rootfs(int folder, const char *name)
+static bool cache_objects_is_rootfs(int dir, const char *name)
 {
-	_cleanup_close_ int tree =
-		openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int tree = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return tree >= 0 && store_may_be_rootfs(tree);
 }
 
 /* Other entries are unfinished, or locks and links of objects. */
-static bool is_object(int folder, enum form form, const char *name, const struct stat *st)
+static bool is_object(int dir, enum form form, const char *name, const struct stat *st)
 {
 	uint8_t hash[SHA256_LEN];
 
@@ -145,29 +142,28 @@ static bool is_object(int folder, enum form form, const char *name, const struct
 		return false;
 	if (form == FORM_FILE)
 		return S_ISREG(st->st_mode);
-	return S_ISDIR(st->st_mode) &&
-	       (form == FORM_FOLDER || cache_objects_is_rootfs(folder, name));
+	return S_ISDIR(st->st_mode) && (form == FORM_DIR || cache_objects_is_rootfs(dir, name));
 }
 
-static int scan_folder(struct cache_objects *objects, size_t kind, struct error **err)
+static int scan_dir(struct cache_objects *objects, size_t kind, struct error **err)
 {
 	_cleanup_free_ char *path = cache_path(cache_kinds[kind], err);
 	DIR *d = path ? opendir(path) : NULL;
 	const struct dirent *entry;
-	int *folder = &objects->folders[kind], r = 0;
+	int *dir = &objects->dirs[kind], r = 0;
 	struct stat st;
 
 	if (!path)
 		return -1;
-	*folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!d || *folder < 0) {
+	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!d || *dir < 0) {
 		if (d)
 			closedir(d);
 		return error_errno(err, ERR_SYSTEM, "cannot scan the cache");
 	}
 	while (r == 0 && (entry = readdir(d)))
-		if (fstatat(*folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    is_object(*folder, forms[kind], entry->d_name, &st))
+		if (fstatat(*dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    is_object(*dir, forms[kind], entry->d_name, &st))
 			r = cache_objects_add(objects, kind, entry->d_name, &st, err);
 	closedir(d);
 	return r;
@@ -176,7 +172,7 @@ static int scan_folder(struct cache_objects *objects, size_t kind, struct error 
 int cache_objects_scan(struct cache_objects *objects, struct error **err)
 {
 	for (size_t i = 0; i < CACHE_KINDS; i++)
-		if (scan_folder(objects, i, err) < 0)
+		if (scan_dir(objects, i, err) < 0)
 			return -1;
 	return 0;
 }
@@ -191,14 +187,14 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 	_cleanup_close_ int lock = -1;
 
 	snprintf(name, sizeof(name), ".%s.lock", o->name);
-	lock = openat(objects->folders[o->kind], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	lock = openat(objects->dirs[o->kind], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 		      0600);
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return error_errno(err, ERR_BUSY, "snapshot %.12s is in use", o->name);
 	if (start_helper(objects, err) < 0 ||
-	    base_remove(objects->helper, objects->folders[o->kind], o->name, err) < 0)
+	    base_remove(objects->helper, objects->dirs[o->kind], o->name, err) < 0)
 		return -1;
-	unlinkat(objects->folders[o->kind], name, 0);
+	unlinkat(objects->dirs[o->kind], name, 0);
 	return 0;
 }
 
@@ -206,38 +202,38 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 static int cache_objects_remove_rootfs(struct cache_objects *objects, const struct cache_object *o,
 				       struct error **err)
 {
-	int folder = objects->folders[o->kind];
-	_cleanup_close_ int lock = digest_lock(folder, o->name, LOCK_EX | LOCK_NB, err);
+	int dir = objects->dirs[o->kind];
+	_cleanup_close_ int lock = digest_lock(dir, o->name, LOCK_EX | LOCK_NB, err);
 
 	if (lock < 0 || start_helper(objects, err) < 0 ||
-	    base_remove(objects->helper, folder, o->name, err) < 0)
+	    base_remove(objects->helper, dir, o->name, err) < 0)
 		return -1;
-	digest_remove(folder, o->name);
+	digest_remove(dir, o->name);
 	return 0;
 }
 
 /* A process that looks up an object holds its directory's lock until it has locked the object. */
-static int remove_held(int folder, const struct cache_object *o, struct error **err)
+static int remove_held(int dir, const struct cache_object *o, struct error **err)
 {
-	_cleanup_close_ int lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = openat(folder, o->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int lock = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, o->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0 ||
 	    (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0))
 		return error_errno(err, ERR_BUSY, "%s is in use", o->name);
-	if (folder_remove(folder, o->name) < 0 && errno != ENOENT)
+	if (dir_remove(dir, o->name) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s", cache_kinds[o->kind],
 				   o->name);
-	sums_remove(folder, o->name);
+	sums_remove(dir, o->name);
 	return 0;
 }
 
 int cache_object_remove(struct cache_objects *objects, const struct cache_object *o,
 			struct error **err)
 {
-	int folder = objects->folders[o->kind];
+	int dir = objects->dirs[o->kind];
 
 	switch (forms[o->kind]) {
 	case FORM_BASE:
@@ -245,13 +241,13 @@ int cache_object_remove(struct cache_objects *objects, const struct cache_object
 	case FORM_ROOTFS:
 		return cache_objects_remove_rootfs(objects, o, err);
 	case FORM_FILE:
-	case FORM_FOLDER:
-		return remove_held(folder, o, err);
+	case FORM_DIR:
+		return remove_held(dir, o, err);
 	case FORM_HASHED:
 	case FORM_KEPT:
 		break;
 	}
-	if (unlinkat(folder, o->name, 0) < 0 && errno != ENOENT)
+	if (unlinkat(dir, o->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s/%s", cache_kinds[o->kind],
 				   o->name);
 	return 0;
@@ -269,10 +265,10 @@ static int verify_base(struct cache_objects *objects, const struct cache_object 
 	request.kind_case = ROOTLET__REQUEST__KIND_VERIFY;
 	request.verify = &message;
 	/* Another process has removed it. */
-	if (faccessat(objects->folders[o->kind], o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (faccessat(objects->dirs[o->kind], o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (start_helper(objects, err) < 0 ||
-	    view_open_at(objects->helper, objects->folders[o->kind], o->name, &base, err) < 0)
+	    view_open_at(objects->helper, objects->dirs[o->kind], o->name, &base, err) < 0)
 		return -1;
 	return helper_call(objects->helper, &request, &base, 1, NULL, err);
 }
@@ -281,7 +277,7 @@ static int verify_file(const struct cache_objects *objects, const struct cache_o
 		       struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(objects->folders[o->kind], o->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		openat(objects->dirs[o->kind], o->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	uint8_t want[SHA256_LEN], have[SHA256_LEN];
 
 	if (fd < 0)
@@ -304,7 +300,7 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 		       struct error **err)
 {
 	const char *name = forms[o->kind] == FORM_FILE ? o->name : NULL;
-	_cleanup_close_ int fd = cache_objects_open_folder(objects, o->kind, name ? "." : o->name);
+	_cleanup_close_ int fd = cache_objects_open_dir(objects, o->kind, name ? "." : o->name);
 	_cleanup_error_ struct error *why = NULL;
 
 	if (fd < 0)
@@ -330,18 +326,18 @@ static int verify_sums(const struct cache_objects *objects, const struct cache_o
 static int verify_rootfs(struct cache_objects *objects, const struct cache_object *o,
 			 struct error **err)
 {
-	int folder = objects->folders[o->kind];
-	_cleanup_close_ int lock = digest_lock(folder, o->name, LOCK_SH, err);
+	int dir = objects->dirs[o->kind];
+	_cleanup_close_ int lock = digest_lock(dir, o->name, LOCK_SH, err);
 
 	if (lock < 0)
 		return -1;
-	if (faccessat(folder, o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
-		digest_remove(folder, o->name);
+	if (faccessat(dir, o->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		digest_remove(dir, o->name);
 		return 0;
 	}
 	if (start_helper(objects, err) < 0)
 		return -1;
-	return digest_check(objects->helper, lock, folder, o->name, err);
+	return digest_check(objects->helper, lock, dir, o->name, err);
 }
 
 int cache_object_verify(struct cache_objects *objects, const struct cache_object *o,
@@ -351,7 +347,7 @@ int cache_object_verify(struct cache_objects *objects, const struct cache_object
 	case FORM_BASE:
 		return verify_base(objects, o, err);
 	case FORM_FILE:
-	case FORM_FOLDER:
+	case FORM_DIR:
 		return verify_sums(objects, o, err);
 	case FORM_ROOTFS:
 		return verify_rootfs(objects, o, err);

@@ -20,11 +20,11 @@ struct cache_object {
 
 struct cache_objects {
 	struct helper *helper; /* started for the first object owned by the sub-range */
-	int folders[CACHE_KINDS];
+	int dirs[CACHE_KINDS];
 	struct cache_object *list;
 	size_t count;
 };
-#define CACHE_OBJECTS_NONE ((struct cache_objects){ .folders = { -1, -1, -1, -1, -1, -1, -1, -1 } })
+#define CACHE_OBJECTS_NONE ((struct cache_objects){ .dirs = { -1, -1, -1, -1, -1, -1, -1, -1 } })
 
 int cache_objects_scan(struct cache_objects *objects, struct error **err);
 void cache_objects_clear(struct cache_objects *objects);

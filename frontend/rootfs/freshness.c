@@ -33,7 +33,7 @@ static int freshness_open(const char *parent, const char *base, struct error **e
 
 	if (!path)
 		return -1;
-	if (folder_make_above(path) < 0)
+	if (dir_make_above(path) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create the directory of %s", path);
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot open %s", path) : fd;

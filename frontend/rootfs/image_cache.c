@@ -37,7 +37,7 @@ static int name_image(const char *place, const void *state, size_t size, const c
 }
 
 /* Hidden files are checksums. Removes those whose image a killed run or the user removed. */
-static void remove_orphan(int folder, const char *entry)
+static void remove_orphan(int dir, const char *entry)
 {
 	char name[NAME_MAX + 1];
 	size_t length = strlen(entry);
@@ -45,15 +45,15 @@ static void remove_orphan(int folder, const char *entry)
 	if (length <= strlen("..sums"))
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(length - strlen("..sums")), entry + 1);
-	if (faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		unlinkat(folder, entry, 0);
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(dir, entry, 0);
 }
 
 /* Removes images of older states of this place, and images unused for a month. An image that a run
  * holds stays: it may boot from it again. */
-static void remove_former(int folder, const char *name)
+static void remove_former(int dir, const char *name)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 	const char *format = strrchr(name, '.');
 	int64_t oldest = time(NULL) - KEPT_SECONDS;
@@ -67,20 +67,20 @@ static void remove_former(int folder, const char *name)
 		const char *dot = strrchr(entry->d_name, '.');
 
 		if (entry->d_name[0] == '.')
-			remove_orphan(folder, entry->d_name);
+			remove_orphan(dir, entry->d_name);
 		else if (((dot && strcmp(dot, format) == 0 &&
 			   strncmp(entry->d_name, name, PLACE_DIGITS + 1) == 0) ||
-			  sums_used(folder, entry->d_name) < oldest) &&
-			 folder_discard(folder, entry->d_name) == 0)
-			sums_remove(folder, entry->d_name);
+			  sums_used(dir, entry->d_name) < oldest) &&
+			 dir_discard(dir, entry->d_name) == 0)
+			sums_remove(dir, entry->d_name);
 	}
 	closedir(directory);
 }
 
-static int build_into(int folder, const char *name, image_builder *build, void *context,
+static int build_into(int dir, const char *name, image_builder *build, void *context,
 		      struct error **err)
 {
-	_cleanup_close_ int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	char self[32];
 
 	if (fd < 0 || fchmod(fd, 0666) < 0)
@@ -90,9 +90,9 @@ static int build_into(int folder, const char *name, image_builder *build, void *
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	/* Later runs trust times and sizes, so the data must survive a power cut as well. */
 	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0 ||
-	    linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
+	    linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot save an image in the cache");
-	return sums_write(folder, name, err);
+	return sums_write(dir, name, err);
 }
 
 int image_cached(const char *place, const void *state, size_t size, const char *format,
@@ -101,25 +101,25 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 	_cleanup_free_ char *parent = cache_path("images", err);
 	_cleanup_free_ char *name = NULL;
 	_cleanup_free_ char *found = NULL;
-	_cleanup_close_ int folder = -1;
+	_cleanup_close_ int dir = -1;
 
 	if (!parent || name_image(place, state, size, format, &name, err) < 0)
 		return -1;
-	folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0 || asprintf(&found, "%s/%s", parent, name) < 0)
+	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || asprintf(&found, "%s/%s", parent, name) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", parent);
-	if (RETRY_ON_EINTR(flock(folder, LOCK_EX)) < 0)
+	if (RETRY_ON_EINTR(flock(dir, LOCK_EX)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot lock %s", parent);
-	if (sums_check(folder, name, NULL) < 0) {
+	if (sums_check(dir, name, NULL) < 0) {
 		/* Remove a damaged image even if a run uses it: the run has it open. */
-		if (unlinkat(folder, name, 0) == 0)
-			sums_remove(folder, name);
-		remove_former(folder, name);
-		if (build_into(folder, name, build, context, err) < 0)
+		if (unlinkat(dir, name, 0) == 0)
+			sums_remove(dir, name);
+		remove_former(dir, name);
+		if (build_into(dir, name, build, context, err) < 0)
 			return -1;
 	}
 	/* Record the use elsewhere: the image's own timestamps must not change. */
-	sums_touch(folder, name);
+	sums_touch(dir, name);
 	cache_hold(found);
 	*path = STEAL_PTR(found);
 	return 0;
@@ -134,11 +134,11 @@ static const struct maker {
 /* Ordinary users often have no sbin directory in PATH. */
 static bool image_find_program(const char *format, char path[static 64])
 {
-	static const char *const folders[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
+	static const char *const dirs[] = { "/usr/bin", "/usr/sbin", "/bin", "/sbin" };
 
 	for (size_t i = 0; i < sizeof(makers) / sizeof(*makers); i++)
-		for (size_t j = 0; j < sizeof(folders) / sizeof(*folders); j++) {
-			snprintf(path, 64, "%s/%s", folders[j], makers[i].program);
+		for (size_t j = 0; j < sizeof(dirs) / sizeof(*dirs); j++) {
+			snprintf(path, 64, "%s/%s", dirs[j], makers[i].program);
 			if (strcmp(makers[i].format, format) == 0 && access(path, X_OK) == 0)
 				return true;
 		}
@@ -178,17 +178,17 @@ static int image_visit(const char *path, const struct stat *st, int type, struct
 	return FTW_CONTINUE;
 }
 
-static int take_census(const char *folder, uint8_t sum[static SHA256_LEN], struct error **err)
+static int take_census(const char *dir, uint8_t sum[static SHA256_LEN], struct error **err)
 {
-	census = (struct census){ .skip = strlen(folder) };
+	census = (struct census){ .skip = strlen(dir) };
 	sha256_init(&census.digest);
-	if (nftw(folder, image_visit, 64, FTW_PHYS | FTW_ACTIONRETVAL) != 0)
-		return error_errno(err, ERR_SYSTEM, "cannot scan %s", folder);
+	if (nftw(dir, image_visit, 64, FTW_PHYS | FTW_ACTIONRETVAL) != 0)
+		return error_errno(err, ERR_SYSTEM, "cannot scan %s", dir);
 	hash_end(&census.digest, sum);
 	return 0;
 }
 
-struct folder {
+struct dir {
 	const char *path, *format;
 };
 
@@ -215,9 +215,9 @@ static int give_to_root(int fd, uint64_t size, struct error **err)
 			 err);
 }
 
-static int build_folder(int fd, void *context, struct error **err)
+static int build_dir(int fd, void *context, struct error **err)
 {
-	const struct folder *f = context;
+	const struct dir *f = context;
 	char program[64];
 	const char *erofs[] = { program,
 				"--quiet",
@@ -277,12 +277,12 @@ static int build_folder(int fd, void *context, struct error **err)
 	return sized ? give_to_root(fd, size, err) : 0;
 }
 
-int image_of_folder(const char *path, const char *format, char **image, struct error **err)
+int image_of_dir(const char *path, const char *format, char **image, struct error **err)
 {
-	struct folder folder = { path, format };
+	struct dir dir = { path, format };
 	uint8_t state[SHA256_LEN];
 
 	if (take_census(path, state, err) < 0)
 		return -1;
-	return image_cached(path, state, sizeof(state), format, build_folder, &folder, image, err);
+	return image_cached(path, state, sizeof(state), format, build_dir, &dir, image, err);
 }

@@ -17,7 +17,7 @@ int image_cached(const char *place, const void *state, size_t size, const char *
 		 image_builder *build, void *context, char **path, struct error **err);
 
 /* An image of a user's directory, without its .git, in FORMAT "erofs", "ext4" or "squashfs". */
-int image_of_folder(const char *path, const char *format, char **image, struct error **err);
+int image_of_dir(const char *path, const char *format, char **image, struct error **err);
 
 /* Whether this host has the program that makes images in FORMAT. */
 bool image_can_make(const char *format);

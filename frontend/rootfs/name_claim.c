@@ -11,17 +11,17 @@
 /* Names the lock file after the directory itself: several paths may lead to it. */
 static char *name_claim_path(int parent, const char *base, struct error **err)
 {
-	_cleanup_free_ char *folder = paths_state("creating", err);
+	_cleanup_free_ char *dir = paths_state("creating", err);
 	struct stat st;
 	char *path = NULL;
 
-	if (!folder)
+	if (!dir)
 		return NULL;
-	if (fstat(parent, &st) < 0 || folder_make(folder) < 0) {
-		error_errno(err, ERR_SYSTEM, "cannot create the directory %s", folder);
+	if (fstat(parent, &st) < 0 || dir_make(dir) < 0) {
+		error_errno(err, ERR_SYSTEM, "cannot create the directory %s", dir);
 		return NULL;
 	}
-	if (asprintf(&path, "%s/%lx-%lx.%s", folder, (unsigned long)st.st_dev,
+	if (asprintf(&path, "%s/%lx-%lx.%s", dir, (unsigned long)st.st_dev,
 		     (unsigned long)st.st_ino, base) >= 0)
 		return path;
 	error_no_memory(err);

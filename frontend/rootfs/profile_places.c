@@ -7,38 +7,38 @@
 #include "frontend/cli/paths.h"
 #include "proto/validate.h"
 
-#define FOLDER "profiles"
+#define DIRECTORY "profiles"
 #define SUFFIX ".conf"
 
 /* In search order. */
-static char *(*const folders[])(const char *relative, struct error **err) = { paths_config,
-									      paths_data };
+static char *(*const dirs[])(const char *relative, struct error **err) = { paths_config,
+									   paths_data };
 
-#define FOLDER_COUNT (sizeof(folders) / sizeof(folders[0]))
+#define DIR_COUNT (sizeof(dirs) / sizeof(dirs[0]))
 
 char *profile_find(const char *name, struct error **err)
 {
 	_cleanup_free_ char *file = NULL;
-	char *paths[FOLDER_COUNT] = { NULL };
+	char *paths[DIR_COUNT] = { NULL };
 	char *found = NULL;
 
-	if (asprintf(&file, FOLDER "/%s" SUFFIX, name) < 0) {
+	if (asprintf(&file, DIRECTORY "/%s" SUFFIX, name) < 0) {
 		file = NULL;
 		error_no_memory(err);
 		return NULL;
 	}
-	for (size_t i = 0; i < FOLDER_COUNT && !found; i++) {
-		paths[i] = folders[i](file, err);
+	for (size_t i = 0; i < DIR_COUNT && !found; i++) {
+		paths[i] = dirs[i](file, err);
 		if (!paths[i])
 			break;
 		if (access(paths[i], F_OK) == 0)
 			found = STEAL_PTR(paths[i]);
 	}
-	if (!found && paths[FOLDER_COUNT - 1])
+	if (!found && paths[DIR_COUNT - 1])
 		error_set(err, ERR_INPUT,
 			  "no profile \"%s\": neither %s nor %s exists; see: rootlet profiles",
 			  name, paths[0], paths[1]);
-	for (size_t i = 0; i < FOLDER_COUNT; i++)
+	for (size_t i = 0; i < DIR_COUNT; i++)
 		free(paths[i]);
 	return found;
 }
@@ -66,7 +66,7 @@ static bool places_has(const struct profile_place *places, size_t count, const c
 	return false;
 }
 
-static int places_add(struct profile_place **places, size_t *count, const char *folder,
+static int places_add(struct profile_place **places, size_t *count, const char *dir,
 		      const char *file, bool own)
 {
 	_cleanup_free_ char *name = profile_name_of(file), *path = NULL;
@@ -78,7 +78,7 @@ static int places_add(struct profile_place **places, size_t *count, const char *
 	if (!more)
 		return -1;
 	*places = more;
-	if (asprintf(&path, "%s/%s", folder, file) < 0) {
+	if (asprintf(&path, "%s/%s", dir, file) < 0) {
 		path = NULL;
 		return -1;
 	}
@@ -88,14 +88,14 @@ static int places_add(struct profile_place **places, size_t *count, const char *
 }
 
 /* A missing directory counts as empty. */
-static int add_folder(struct profile_place **places, size_t *count, const char *folder, bool own)
+static int add_dir(struct profile_place **places, size_t *count, const char *dir, bool own)
 {
-	DIR *entries = opendir(folder);
+	DIR *entries = opendir(dir);
 	const struct dirent *entry;
 	int r = 0;
 
 	while (entries && r == 0 && (entry = readdir(entries)))
-		r = places_add(places, count, folder, entry->d_name, own);
+		r = places_add(places, count, dir, entry->d_name, own);
 	if (entries)
 		closedir(entries);
 	return r;
@@ -111,12 +111,12 @@ int profile_list(struct profile_place **places, size_t *count, struct error **er
 {
 	*places = NULL;
 	*count = 0;
-	for (size_t i = 0; i < FOLDER_COUNT; i++) {
-		_cleanup_free_ char *folder = folders[i](FOLDER, err);
+	for (size_t i = 0; i < DIR_COUNT; i++) {
+		_cleanup_free_ char *dir = dirs[i](DIRECTORY, err);
 
-		if (!folder)
+		if (!dir)
 			return -1;
-		if (add_folder(places, count, folder, folders[i] == paths_config) < 0)
+		if (add_dir(places, count, dir, dirs[i] == paths_config) < 0)
 			return error_no_memory(err);
 	}
 	if (*count)

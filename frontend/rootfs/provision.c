@@ -365,7 +365,7 @@ static int provision_keep(struct helper *h, const struct provision *p, int manif
 	message.name = mutable(p->kept->key);
 	request.kind_case = ROOTLET__REQUEST__KIND_KEEP;
 	request.keep = &message;
-	if (helper_call(h, &request, (int[]){ p->kept->folder, manifest }, 2, NULL, &why) == 0)
+	if (helper_call(h, &request, (int[]){ p->kept->dir, manifest }, 2, NULL, &why) == 0)
 		return 0;
 	if (why && why->code == ERR_INTERRUPTED)
 		return error_set(err, why->code, "%s", why->message);
@@ -406,7 +406,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 	message.epoch = provision_epoch(p);
 	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
 	request.clone = &message;
-	if (helper_call(h, &request, (int[]){ p->parent, p->kept->folder }, 2, &answer, err) < 0)
+	if (helper_call(h, &request, (int[]){ p->parent, p->kept->dir }, 2, &answer, err) < 0)
 		return -1;
 	if (answer.status < 1 || answer.status > 3)
 		return error_set(err, ERR_SYSTEM, "rootlet-helper cloned in an unknown way");
@@ -441,7 +441,7 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
 		progress_note(p->progress, "%s: rebuilding it", why ? why->message : "no snapshot");
-		if (base_remove(h, p->kept->folder, p->kept->key, &failed) == 0)
+		if (base_remove(h, p->kept->dir, p->kept->key, &failed) == 0)
 			return 1;
 		if (!failed || failed->code != ERR_REFUSED)
 			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",

@@ -207,9 +207,9 @@ static int place_listed(int suite, const struct listed_file *f)
 	directory = slash ? open_made(suite, path) : dup(suite);
 	by_hash = directory < 0 ? -1 : open_made(directory, "by-hash/SHA256");
 	sha256_to_hex(f->sha256, hex);
-	if (by_hash < 0 || folder_write_file(by_hash, hex, f->text, f->size) < 0)
+	if (by_hash < 0 || dir_write_file(by_hash, hex, f->text, f->size) < 0)
 		return -1;
-	return folder_write_file(directory, slash ? slash + 1 : path, f->text, f->size);
+	return dir_write_file(directory, slash ? slash + 1 : path, f->text, f->size);
 }
 
 static int place_suite(const struct publishing *w, const char *suite, struct error **err)
@@ -227,7 +227,7 @@ static int place_suite(const struct publishing *w, const char *suite, struct err
 	for (size_t i = 0; i < FILES; i++)
 		if (place_listed(directory, &w->files[i]) < 0)
 			return cannot_publish_to(w->p, err);
-	return folder_write_file(directory, "InRelease", file, strlen(file)) < 0
+	return dir_write_file(directory, "InRelease", file, strlen(file)) < 0
 		       ? cannot_publish_to(w->p, err)
 		       : 0;
 }

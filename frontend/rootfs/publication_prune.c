@@ -104,7 +104,7 @@ static int remove_old(struct pruning *p, int at, const char *entry)
 		return 0;
 	if (asprintf(&index, "%s/InRelease", entry) < 0)
 		return -1;
-	if ((unlinkat(at, index, 0) < 0 && errno != ENOENT) || folder_remove(at, entry) < 0)
+	if ((unlinkat(at, index, 0) < 0 && errno != ENOENT) || dir_remove(at, entry) < 0)
 		return -1;
 	p->out->generations++;
 	return 0;

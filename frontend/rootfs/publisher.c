@@ -61,7 +61,7 @@ int publisher_write(const char *parent, const char *base, const struct publisher
 	if (!path || !text)
 		return path ? error_no_memory(err) : -1;
 	/* The directory is closed to others: the URL may have a password. */
-	if (folder_make_above(path) < 0)
+	if (dir_make_above(path) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create the directory of %s", path);
 	return output_write(path, text, err);
 }

@@ -11,8 +11,8 @@
 char *rootfs_record_path(const char *kind, const char *parent, const char *base, struct error **err)
 {
 	char hex[2 * SHA256_LEN + 1], relative[KIND_MAX + sizeof(hex) + 1];
-	_cleanup_free_ char *folder = realpath(parent, NULL);
-	const char *shown = folder ? folder : parent;
+	_cleanup_free_ char *dir = realpath(parent, NULL);
+	const char *shown = dir ? dir : parent;
 	uint8_t sum[SHA256_LEN];
 	struct sha256_ctx hash;
 

@@ -227,7 +227,7 @@ static char *script_log_write_file(const struct script_log *log, const char *nam
 		return NULL;
 	}
 	path = paths_state(relative, NULL);
-	if (!path || folder_make_above(path) < 0)
+	if (!path || dir_make_above(path) < 0)
 		return NULL;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || write_all(fd, log->text, log->size) < 0)

@@ -77,23 +77,23 @@ int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err)
 {
-	_cleanup_free_ char *folder = cache_path(BASES_FOLDER, err), *text = NULL;
+	_cleanup_free_ char *dir = cache_path(BASES_DIR, err), *text = NULL;
 	char name[sizeof(base->key) + 8];
 
-	if (!folder)
+	if (!dir)
 		return -1;
 	text = base_text(recipe);
 	if (!text)
 		return error_no_memory(err);
 	text_key(text, base->key);
-	base->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	base->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name, sizeof(name), ".%s.lock", base->key);
-	if (base->folder >= 0)
+	if (base->dir >= 0)
 		base->lock =
-			openat(base->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+			openat(base->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	/* Only the lock is made here: the helper, with another uid, creates the snapshot. */
 	if (base->lock < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", dir);
 	if (lock_wait(base->lock, "a snapshot in the cache",
 		      "another rootlet is building the same: waiting for it", progress, err) < 0)
 		return -1;
@@ -106,19 +106,19 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 
 void base_close(struct base *base)
 {
-	closep(&base->folder);
+	closep(&base->dir);
 	closep(&base->lock);
-	base->folder = base->lock = -1;
+	base->dir = base->lock = -1;
 }
 
 int base_find(const struct base *base)
 {
-	return base->folder < 0 ? -1
-				: openat(base->folder, base->key,
-					 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return base->dir < 0 ? -1
+			     : openat(base->dir, base->key,
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int base_remove(struct helper *h, int folder, const char *key, struct error **err)
+int base_remove(struct helper *h, int dir, const char *key, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
@@ -126,11 +126,11 @@ int base_remove(struct helper *h, int folder, const char *key, struct error **er
 	message.name = (char *)(uintptr_t)key;
 	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
 	request.remove = &message;
-	return helper_call(h, &request, &folder, 1, NULL, err);
+	return helper_call(h, &request, &dir, 1, NULL, err);
 }
 
 /* Removes the snapshot whose lock file is ENTRY, if it was unused for a month and is not in use. */
-static void prune_one(struct helper *h, int folder, const char *entry)
+static void prune_one(struct helper *h, int dir, const char *entry)
 {
 	char key[2 * SHA256_LEN + 1];
 	uint8_t hash[SHA256_LEN];
@@ -143,18 +143,18 @@ static void prune_one(struct helper *h, int folder, const char *entry)
 	key[sizeof(key) - 1] = '\0';
 	if (!sha256_from_hex(key, sizeof(key) - 1, hash))
 		return;
-	lock = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	lock = openat(dir, entry, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (lock < 0 || fstat(lock, &st) < 0 || st.st_mtime > time(NULL) - KEEP_SECONDS ||
 	    flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return;
-	base_remove(h, folder, key, NULL);
-	if (faccessat(folder, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		unlinkat(folder, entry, 0);
+	base_remove(h, dir, key, NULL);
+	if (faccessat(dir, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(dir, entry, 0);
 }
 
-void base_prune(struct helper *h, int folder)
+void base_prune(struct helper *h, int dir)
 {
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *entry;
 
@@ -163,6 +163,6 @@ void base_prune(struct helper *h, int folder)
 		return;
 	}
 	while ((entry = readdir(d)))
-		prune_one(h, folder, entry->d_name);
+		prune_one(h, dir, entry->d_name);
 	closedir(d);
 }

@@ -6,13 +6,13 @@
 #include "frontend/client/client.h"
 #include "frontend/rootfs/profile.h"
 
-#define BASES_FOLDER "bases"
+#define BASES_DIR "bases"
 
 struct base {
 	char key[2 * SHA256_LEN + 1];
-	int folder, lock; /* descriptors, or -1 */
+	int dir, lock; /* descriptors, or -1 */
 };
-#define BASE_NONE_OPEN ((struct base){ .folder = -1, .lock = -1 })
+#define BASE_NONE_OPEN ((struct base){ .dir = -1, .lock = -1 })
 
 /* Everything that determines a snapshot, including the pockets of SET. */
 struct base_recipe {
@@ -39,7 +39,7 @@ void base_close(struct base *base);
 int base_find(const struct base *base);
 
 /* Removes snapshots unused for a month. Ignores failures. */
-void base_prune(struct helper *h, int folder);
+void base_prune(struct helper *h, int dir);
 
 /* Removes a snapshot that is damaged or no longer useful. */
-int base_remove(struct helper *h, int folder, const char *key, struct error **err);
+int base_remove(struct helper *h, int dir, const char *key, struct error **err);

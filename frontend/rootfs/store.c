@@ -17,21 +17,21 @@
 
 static const char *const leftovers[] = { ".rootlet-staging.", ".rootlet-trash." };
 
-char *store_folder(struct error **err)
+char *store_dir(struct error **err)
 {
 	_cleanup_free_ char *home = paths_home(err);
-	char *folder = NULL;
+	char *dir = NULL;
 
-	if (home && asprintf(&folder, "%s/" STORE_FOLDER, home) < 0) {
+	if (home && asprintf(&dir, "%s/" STORE_DIR, home) < 0) {
 		error_no_memory(err);
 		return NULL;
 	}
-	return folder;
+	return dir;
 }
 
 static int resolve_name(const char *name, char **parent, char **base, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL, *copy = NULL;
+	_cleanup_free_ char *dir = NULL, *copy = NULL;
 
 	if (!valid_rootfs_name(name))
 		return error_set(err, ERR_INPUT,
@@ -39,13 +39,13 @@ static int resolve_name(const char *name, char **parent, char **base, struct err
 				 "letters, digits, \"_\", \".\", \"+\" and \"-\", beginning with a "
 				 "letter, a digit or \"_\"; for another directory use --path",
 				 name, ROOTFS_NAME_MAX);
-	folder = store_folder(err);
-	if (!folder)
+	dir = store_dir(err);
+	if (!dir)
 		return -1;
 	copy = strdup(name);
 	if (!copy)
 		return error_no_memory(err);
-	*parent = STEAL_PTR(folder);
+	*parent = STEAL_PTR(dir);
 	*base = STEAL_PTR(copy);
 	return 0;
 }
@@ -53,7 +53,7 @@ static int resolve_name(const char *name, char **parent, char **base, struct err
 /* Splits PATH, without trailing slashes, into directory and last component. */
 static int resolve_path(const char *path, char **parent, char **base, struct error **err)
 {
-	_cleanup_free_ char *copy = strdup(path), *folder = NULL, *name = NULL;
+	_cleanup_free_ char *copy = strdup(path), *dir = NULL, *name = NULL;
 	size_t n = strlen(path);
 	char *slash;
 
@@ -72,15 +72,15 @@ static int resolve_path(const char *path, char **parent, char **base, struct err
 	if (slash)
 		*slash = '\0';
 	/* Only for display, without symlinks and dots; opening it is the real check. */
-	folder = realpath(!slash ? "." : *copy ? copy : "/", NULL);
-	if (!folder && errno == ENOENT)
+	dir = realpath(!slash ? "." : *copy ? copy : "/", NULL);
+	if (!dir && errno == ENOENT)
 		return error_set(err, ERR_MISSING,
 				 "the directory of %s does not exist; create it with: mkdir "
 				 "-p %s",
 				 path, copy);
-	if (!folder)
+	if (!dir)
 		return error_errno(err, ERR_SYSTEM, "cannot open the directory of %s", path);
-	*parent = STEAL_PTR(folder);
+	*parent = STEAL_PTR(dir);
 	*base = STEAL_PTR(name);
 	return 0;
 }
@@ -117,10 +117,9 @@ bool store_may_be_rootfs(int directory)
 	       st.st_uid != geteuid();
 }
 
-static bool store_has(int folder, const char *name)
+static bool store_has(int dir, const char *name)
 {
-	_cleanup_close_ int fd =
-		openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return name[0] != '.' && fd >= 0 && store_may_be_rootfs(fd);
 }
@@ -133,7 +132,7 @@ int store_list(char **path, char ***names, struct error **err)
 	int n, r = 0;
 
 	*names = NULL;
-	*path = store_folder(err);
+	*path = store_dir(err);
 	if (!*path)
 		return -1;
 	parent = open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -256,21 +255,21 @@ static bool walk_leftovers(int parent, const char *name,
 			   bool (*visit)(const char *name, void *context), void *context)
 {
 	int copy = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *entry;
 	bool found = false;
 
-	if (!folder) {
+	if (!dir) {
 		closep(&copy);
 		return false;
 	}
-	while (!found && (entry = readdir(folder))) {
+	while (!found && (entry = readdir(dir))) {
 		const char *of = leftover_of(entry->d_name);
 
 		if (of && (!name || strcmp(of, name) == 0))
 			found = visit(of, context);
 	}
-	closedir(folder);
+	closedir(dir);
 	return found;
 }
 
@@ -316,9 +315,9 @@ void store_sweep(struct helper *helper, int parent, const char *name)
 	walk_leftovers(parent, name, store_visit_remove, &sweep);
 }
 
-void store_tidy(const char *purpose, const char *folder)
+void store_tidy(const char *purpose, const char *dir)
 {
-	_cleanup_close_ int parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct helper *helper = NULL;
 
 	if (parent < 0 || !store_has_stale(parent, NULL) ||

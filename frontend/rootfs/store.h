@@ -7,7 +7,7 @@
 #include "frontend/client/client.h"
 #include "lib/error.h"
 
-#define STORE_FOLDER ".kerneldev-mcp"
+#define STORE_DIR ".kerneldev-mcp"
 #define STORE_DEFAULT_NAME "test-rootfs"
 
 /* Splits into an absolute directory and a valid last component; the caller frees both. If NAME and
@@ -30,7 +30,7 @@ int store_open(struct helper *h, int directory, const char *absolute, int *rootf
 	       struct error **err);
 
 /* The store's directory, "/home/user/.kerneldev-mcp"; the caller frees it. */
-char *store_folder(struct error **err);
+char *store_dir(struct error **err);
 
 /* The names in the store that may be rootfs, sorted; NULL if the store is empty. The caller frees
  * them with words_free(), and *PATH, the store's directory. */
@@ -52,4 +52,4 @@ bool store_has_stale(int parent, const char *name);
 void store_sweep(struct helper *helper, int parent, const char *name);
 
 /* Both, with its own helper, for all names in a directory. Silent if no helper starts. */
-void store_tidy(const char *purpose, const char *folder);
+void store_tidy(const char *purpose, const char *dir);

@@ -22,13 +22,13 @@ def bundled(text, definitions):
 
 
 def main():
-    folder, shared, *paths = sys.argv[1:]
+    directory, shared, *paths = sys.argv[1:]
     with open(shared, encoding="utf-8") as file:
         definitions = json.load(file)["$defs"]
     for path in paths:
         with open(path, encoding="utf-8") as file:
             schema = bundled(file.read(), definitions)
-        with open(f"{folder}/{os.path.basename(path)}", "w", encoding="utf-8") as file:
+        with open(f"{directory}/{os.path.basename(path)}", "w", encoding="utf-8") as file:
             json.dump(schema, file, indent=2, ensure_ascii=False)
             file.write("\n")
 

@@ -5,7 +5,7 @@
 
 #include "frontend/vm/vm_config.h"
 
-/* Creates the directory and opens the disks. The caller closes `disks` and frees `folder`. Returns
+/* Creates the directory and opens the disks. The caller closes `disks` and frees `dir`. Returns
  * 0, or -1 with ERR set and the directory removed. */
-int host_layout_make(const struct vm_config *config, char **folder, int *disks, struct error **err);
-void host_layout_remove(const char *folder);
+int host_layout_make(const struct vm_config *config, char **dir, int *disks, struct error **err);
+void host_layout_remove(const char *dir);

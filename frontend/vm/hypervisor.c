@@ -97,7 +97,7 @@ static int become_caller(const struct vm_config *config, uid_t caller, struct er
 /* Where vng runs, and its disks. */
 struct vm_place {
 	uid_t caller; /* the uid that vng runs as */
-	char *folder;
+	char *dir;
 	int disks[VM_DISKS_MAX];
 };
 
@@ -118,24 +118,24 @@ static _Noreturn void run_vng(const struct vm_config *config, const struct vm_pl
 		error_errno(&err, ERR_SYSTEM, "cannot set vng's controlling terminal");
 	if (!err && become_caller(config, place->caller, &err) == 0 &&
 	    vm_filter_install(config->root.virtiofs, &err) == 0)
-		vng_exec(config, place->folder, place->disks, &err);
+		vng_exec(config, place->dir, place->disks, &err);
 	hypervisor_fail(channel, err);
 }
 
 /* Opened for reading and writing, so that neither side blocks until the other opens it. */
-static int open_fifo(const char *folder, const char *name, struct error **err)
+static int open_fifo(const char *dir, const char *name, struct error **err)
 {
 	_cleanup_free_ char *path = NULL;
 	int fd = -1;
 
-	if (asprintf(&path, "%s/%s", folder, name) >= 0)
+	if (asprintf(&path, "%s/%s", dir, name) >= 0)
 		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		error_errno(err, ERR_SYSTEM, "cannot open the VM's %s", name);
 	return fd;
 }
 
-static void hypervisor_announce(const char *folder, bool terminal, int channel)
+static void hypervisor_announce(const char *dir, bool terminal, int channel)
 {
 	static const char *const names[] = { "console", "status", VM_TERMINAL_IN, VM_TERMINAL_OUT };
 	_cleanup_error_ struct error *err = NULL;
@@ -143,7 +143,7 @@ static void hypervisor_announce(const char *folder, bool terminal, int channel)
 	int fds[4];
 
 	for (size_t i = 0; i < count && !err; i++)
-		fds[i] = open_fifo(folder, names[i], &err);
+		fds[i] = open_fifo(dir, names[i], &err);
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
 		hypervisor_fail(channel, err);
 	/* Our copies stay open: without a reader on a FIFO, qemu would fail. */
@@ -208,11 +208,11 @@ static int hypervisor_make_place(const struct vm_config *config, const struct vn
 		place->caller = getuid();
 		if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
-		return host_layout_make(config, &place->folder, place->disks, err);
+		return host_layout_make(config, &place->dir, place->disks, err);
 	}
 	place->caller = config->root.kind == VM_ROOT_TREE ? CALLER_ID : 0;
-	place->folder = strdup(VM_FOLDER);
-	if (!place->folder || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	place->dir = strdup(VM_DIR);
+	if (!place->dir || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the VM");
 	return layout_make(config, places, place->caller, place->disks, err);
 }
@@ -235,7 +235,7 @@ static _Noreturn void first_process(const struct vm_config *config, const struct
 	}
 	if (hypervisor_make_place(config, places, &place, &err) < 0)
 		hypervisor_fail(channel, err);
-	hypervisor_announce(place.folder, config->terminal != NULL, channel);
+	hypervisor_announce(place.dir, config->terminal != NULL, channel);
 	vng = fork();
 	if (vng == 0)
 		run_vng(config, &place, stdio, channel);
@@ -248,7 +248,7 @@ static _Noreturn void first_process(const struct vm_config *config, const struct
 	status = hypervisor_watch(vng, channel, child_pipe[0]);
 	if (config->root.kind == VM_ROOT_HOST) {
 		end_children();
-		host_layout_remove(place.folder);
+		host_layout_remove(place.dir);
 	}
 	_exit(status);
 }

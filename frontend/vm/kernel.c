@@ -64,12 +64,12 @@ static int read_image(const char *path, char **version, struct error **err)
 	return 0;
 }
 
-static bool kernel_is_file(const char *folder, const char *name)
+static bool kernel_is_file(const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 	struct stat st;
 
-	return asprintf(&path, "%s/%s", folder, name) >= 0 && stat(path, &st) == 0 &&
+	return asprintf(&path, "%s/%s", dir, name) >= 0 && stat(path, &st) == 0 &&
 	       S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
@@ -77,15 +77,15 @@ static bool kernel_is_file(const char *folder, const char *name)
  * below any other directory. */
 static char *find_modules(const char *image, const char *version)
 {
-	_cleanup_free_ char *folder = strdup(image);
+	_cleanup_free_ char *dir = strdup(image);
 
-	if (!folder || !version)
+	if (!dir || !version)
 		return NULL;
-	for (char *slash; (slash = strrchr(folder, '/'));) {
+	for (char *slash; (slash = strrchr(dir, '/'));) {
 		_cleanup_free_ char *path = NULL;
 
 		*slash = '\0';
-		if (asprintf(&path, "%s/lib/modules/%s", folder, version) < 0)
+		if (asprintf(&path, "%s/lib/modules/%s", dir, version) < 0)
 			return NULL;
 		if (kernel_is_file(path, "modules.dep"))
 			return STEAL_PTR(path);
@@ -94,39 +94,39 @@ static char *find_modules(const char *image, const char *version)
 }
 
 /* Fills K from a build directory. modules.order is empty if everything is built in. */
-static int open_build(struct kernel *k, const char *folder, struct error **err)
+static int open_build(struct kernel *k, const char *dir, struct error **err)
 {
 	_cleanup_free_ char *image = NULL;
 
-	if (asprintf(&image, "%s/" IMAGE_SUFFIX, folder) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+	if (asprintf(&image, "%s/" IMAGE_SUFFIX, dir) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", dir);
 	/* An unreadable image may still have been built. */
 	if (access(image, R_OK) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_INPUT, "cannot read the kernel %s", image);
-	if (!kernel_is_file(folder, IMAGE_SUFFIX))
+	if (!kernel_is_file(dir, IMAGE_SUFFIX))
 		return error_set(err, ERR_INPUT,
 				 "no kernel has been built in %s: " IMAGE_SUFFIX " is missing"
 				 "; run: make -C %s bzImage",
-				 folder, folder);
+				 dir, dir);
 	k->image = STEAL_PTR(image);
 	if (read_image(k->image, &k->version, err) < 0)
-		return error_wrap(err, "no kernel has been built in %s", folder);
-	if (kernel_is_file(folder, "modules.order") && !(k->build = strdup(folder)))
-		return error_errno(err, ERR_SYSTEM, "cannot open %s", folder);
+		return error_wrap(err, "no kernel has been built in %s", dir);
+	if (kernel_is_file(dir, "modules.order") && !(k->build = strdup(dir)))
+		return error_errno(err, ERR_SYSTEM, "cannot open %s", dir);
 	return 0;
 }
 
 static int open_image(struct kernel *k, const char *path, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *dir = NULL;
 
 	k->image = strdup(path);
 	if (!k->image)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
-	folder = kernel_build_directory(k);
-	if (folder && kernel_is_file(folder, ".config")) {
+	dir = kernel_build_directory(k);
+	if (dir && kernel_is_file(dir, ".config")) {
 		free(STEAL_PTR(k->image));
-		return open_build(k, folder, err);
+		return open_build(k, dir, err);
 	}
 	if (read_image(path, &k->version, err) < 0)
 		return -1;

@@ -30,12 +30,12 @@ void kernel_features_free(struct kernel_features **features)
 	*features = NULL;
 }
 
-static char *read_in(const char *folder, const char *name, size_t most)
+static char *read_in(const char *dir, const char *name, size_t most)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_error_ struct error *ignored = NULL;
 
-	if (asprintf(&path, "%s/%s", folder, name) < 0)
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return NULL;
 	return file_read(path, most, NULL, &ignored);
 }
@@ -80,17 +80,17 @@ static char *read_ikconfig(const char *path)
 /* If a build directory has no modules, the image's path is all we know. */
 static char *read_build_config(const struct kernel *k)
 {
-	_cleanup_free_ char *folder = kernel_build_directory(k);
+	_cleanup_free_ char *dir = kernel_build_directory(k);
 
-	return folder ? read_in(folder, ".config", CONFIG_MOST) : NULL;
+	return dir ? read_in(dir, ".config", CONFIG_MOST) : NULL;
 }
 
 /* Looks where distributions and build directories put it. */
 static char *read_config(const struct kernel *k)
 {
-	_cleanup_free_ char *folder = strdup(k->image);
+	_cleanup_free_ char *dir = strdup(k->image);
 	_cleanup_free_ char *name = NULL;
-	char *slash = folder ? strrchr(folder, '/') : NULL, *config = NULL;
+	char *slash = dir ? strrchr(dir, '/') : NULL, *config = NULL;
 
 	config = read_build_config(k);
 	if (config)
@@ -98,11 +98,11 @@ static char *read_config(const struct kernel *k)
 	if (slash)
 		*slash = '\0';
 	if (slash && k->version && asprintf(&name, "config-%s", k->version) >= 0)
-		config = read_in(folder, name, CONFIG_MOST);
+		config = read_in(dir, name, CONFIG_MOST);
 	if (slash && !config)
-		config = read_in(folder, "config", CONFIG_MOST);
+		config = read_in(dir, "config", CONFIG_MOST);
 	if (slash && !config)
-		config = read_in(folder, ".config", CONFIG_MOST);
+		config = read_in(dir, ".config", CONFIG_MOST);
 	if (!config && k->modules)
 		config = read_in(k->modules, "config", CONFIG_MOST);
 	return config ? config : read_ikconfig(k->image);
@@ -205,9 +205,9 @@ static bool add_module(char ***list, size_t *count, const char *path, size_t len
 }
 
 /* Reads "a.ko: b.ko c.ko" backwards: dependencies follow the module, the deepest last. */
-bool modules_needed(const char *folder, const char *module, char ***list, size_t *count)
+bool modules_needed(const char *dir, const char *module, char ***list, size_t *count)
 {
-	_cleanup_free_ char *text = read_in(folder, "modules.dep", LIST_MOST);
+	_cleanup_free_ char *text = read_in(dir, "modules.dep", LIST_MOST);
 	const char *line = text ? find_line(text, module) : NULL;
 	const char *end;
 	bool good = true;

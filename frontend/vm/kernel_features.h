@@ -29,7 +29,7 @@ enum kernel_feature kernel_feature(const struct kernel_features *features, const
 				   const char *module);
 
 /* Appends the files of MODULE and of all its dependencies to LIST, in load order, as paths relative
- * to `folder` (…/lib/modules/VERSION), which holds modules.dep. Skips files already in LIST. LIST
+ * to `dir` (…/lib/modules/VERSION), which holds modules.dep. Skips files already in LIST. LIST
  * is NULL-terminated; the caller frees it and its strings. Returns false if modules.dep does not
  * list MODULE, or if out of memory. */
-bool modules_needed(const char *folder, const char *module, char ***list, size_t *count);
+bool modules_needed(const char *dir, const char *module, char ***list, size_t *count);

@@ -51,9 +51,9 @@ static const struct package *find_image(const struct package_set *set)
 }
 
 /* Creates modules.dep and related files. Some distributions' depmod looks below usr/. */
-static int run_depmod(const char *folder, const char *version, struct error **err)
+static int run_depmod(const char *dir, const char *version, struct error **err)
 {
-	const char *argv[] = { "depmod", "-b", folder, version, NULL };
+	const char *argv[] = { "depmod", "-b", dir, version, NULL };
 	static const char *const programs[] = { "/usr/sbin/depmod", "/sbin/depmod",
 						"/usr/bin/depmod" };
 	_cleanup_free_ char *usr = NULL;
@@ -61,17 +61,16 @@ static int run_depmod(const char *folder, const char *version, struct error **er
 	int status = -1;
 	pid_t child;
 
-	if (asprintf(&usr, "%s/usr", folder) < 0 || asprintf(&link, "%s/usr/lib", folder) < 0 ||
+	if (asprintf(&usr, "%s/usr", dir) < 0 || asprintf(&link, "%s/usr/lib", dir) < 0 ||
 	    mkdir(usr, 0755) < 0 || symlink("../lib", link) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot index the kernel's modules in %s",
-				   folder);
+		return error_errno(err, ERR_SYSTEM, "cannot index the kernel's modules in %s", dir);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
 		if (posix_spawn(&child, programs[i], NULL, NULL, (char *const *)argv, environ) != 0)
 			continue;
 		if (RETRY_ON_EINTR(waitpid(child, &status, 0)) == child && status == 0)
 			return 0;
 		return error_set(err, ERR_SYSTEM,
-				 "cannot index the kernel's modules in %s: depmod failed", folder);
+				 "cannot index the kernel's modules in %s: depmod failed", dir);
 	}
 	return error_set(
 		err, ERR_HOST,
@@ -139,17 +138,17 @@ static int kernel_package_fill(struct fetch *f, const char *version, int fd, con
 static void kernel_package_sweep(int kernels)
 {
 	int fd = openat(kernels, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (!folder) {
+	if (!dir) {
 		closep(&fd);
 		return;
 	}
-	for (struct dirent *entry; (entry = readdir(folder));)
+	for (struct dirent *entry; (entry = readdir(dir));)
 		if (text_has_prefix(entry->d_name, ".new-") ||
 		    text_has_prefix(entry->d_name, ".link-"))
-			folder_discard(kernels, entry->d_name);
-	closedir(folder);
+			dir_discard(kernels, entry->d_name);
+	closedir(dir);
 }
 
 /* Staging directory for a kernel, beside the others, with a name that kernel_package_sweep()
@@ -186,7 +185,7 @@ static void staging_clear(struct staging *staging)
 {
 	closep(&staging->fd);
 	if (staging->path)
-		folder_discard(staging->kernels, staging_name(staging));
+		dir_discard(staging->kernels, staging_name(staging));
 	free(staging->path);
 }
 
@@ -196,7 +195,7 @@ static int install(struct fetch *f, const char *version, const char *name,
 {
 	if (kernel_package_fill(f, version, staging->fd, staging->path, err) < 0)
 		return -1;
-	if (folder_publish(staging->kernels, staging_name(staging), name) < 0)
+	if (dir_publish(staging->kernels, staging_name(staging), name) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create %s/%s", staging->parent, name);
 	return 0;
 }
@@ -236,7 +235,7 @@ static int name_keys(const char *keyring, char keys[static KEYS_SIZE], struct er
 }
 
 /* "6.1.0-56-amd64_6.1.192-2": a package can be revised without a new kernel version. */
-static char *folder_name(const struct package *image, const char *keys)
+static char *dir_name(const struct package *image, const char *keys)
 {
 	char *name;
 
@@ -301,7 +300,7 @@ static int select_kernel(const struct errand *e, struct fetch *f, struct selecti
 	free(s->version);
 	free(s->name);
 	s->version = strdup(package_version(image->name));
-	s->name = folder_name(image, e->keys);
+	s->name = dir_name(image, e->keys);
 	return s->version && s->name ? 0 : error_no_memory(err);
 }
 
@@ -412,7 +411,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring, st
 {
 	_cleanup_free_ char *parent = cache_path("kernels", err);
 	_cleanup_free_ char *link = NULL;
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *dir = NULL;
 	_cleanup_free_ char *image = NULL;
 	_cleanup_error_ struct error *why = NULL;
 	_cleanup_close_ int kernels = -1;
@@ -428,8 +427,8 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring, st
 	if (name_keys(keyring, keys, err) < 0)
 		return -1;
 	if (asprintf(&link, "%s-%s%s", manifest->suite, manifest->arch, keys) < 0 ||
-	    asprintf(&folder, "%s/%s", parent, link) < 0 ||
-	    asprintf(&image, "%s/boot/vmlinuz", folder) < 0)
+	    asprintf(&dir, "%s/%s", parent, link) < 0 ||
+	    asprintf(&image, "%s/boot/vmlinuz", dir) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot fetch a kernel");
 	/* If two runs start at once, the second waits and then finds the first one's kernel. */
 	if (flock(kernels, LOCK_EX) < 0)
@@ -449,7 +448,7 @@ int kernel_distribution(const struct manifest *manifest, const char *keyring, st
 		}
 	}
 	progress_end(progress);
-	cache_touch(folder);
-	cache_hold(folder);
+	cache_touch(dir);
+	cache_hold(dir);
 	return kernel_open(image, out, err);
 }

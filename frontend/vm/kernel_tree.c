@@ -3,12 +3,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool has_all_of(const char *folder, const char *const *names)
+static bool has_all_of(const char *dir, const char *const *names)
 {
 	for (; *names; names++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (asprintf(&path, "%s/%s", folder, *names) < 0) {
+		if (asprintf(&path, "%s/%s", dir, *names) < 0) {
 			path = NULL;
 			return false;
 		}
@@ -18,7 +18,7 @@ static bool has_all_of(const char *folder, const char *const *names)
 	return true;
 }
 
-static bool is_kernel_tree(const char *folder)
+static bool is_kernel_tree(const char *dir)
 {
 	static const char *const source[] = { "Kbuild",	     "Kconfig",
 					      "MAINTAINERS", "scripts/Kbuild.include",
@@ -27,22 +27,22 @@ static bool is_kernel_tree(const char *folder)
 	static const char *const build[] = { ".config", "Makefile", "include/config/auto.conf",
 					     "arch/x86/boot", NULL };
 
-	return has_all_of(folder, source) || has_all_of(folder, build);
+	return has_all_of(dir, source) || has_all_of(dir, build);
 }
 
 char *kernel_tree_find(void)
 {
-	char *folder = getcwd(NULL, 0), *slash;
+	char *dir = getcwd(NULL, 0), *slash;
 
-	while (folder && !is_kernel_tree(folder)) {
-		slash = strrchr(folder, '/');
-		if (!slash || slash == folder) {
-			free(folder);
+	while (dir && !is_kernel_tree(dir)) {
+		slash = strrchr(dir, '/');
+		if (!slash || slash == dir) {
+			free(dir);
 			return NULL;
 		}
 		*slash = '\0';
 	}
-	return folder;
+	return dir;
 }
 
 void kernel_tree_note(struct progress *progress, const char *tree)

@@ -172,12 +172,12 @@ static void kvm_remember(const char *path, const char *now, enum kvm_outcome out
 bool kvm_runs(char *why, size_t size)
 {
 	_cleanup_error_ struct error *ignored = NULL;
-	_cleanup_free_ char *folder = cache_path("host", &ignored);
+	_cleanup_free_ char *dir = cache_path("host", &ignored);
 	_cleanup_free_ char *path = NULL;
 	_cleanup_free_ char *now = situation();
 	enum kvm_outcome outcome;
 
-	if (folder && asprintf(&path, "%s/kvm", folder) < 0)
+	if (dir && asprintf(&path, "%s/kvm", dir) < 0)
 		path = NULL;
 	if (!path || !now || !recall(path, now, &outcome)) {
 		outcome = probe();

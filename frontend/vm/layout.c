@@ -25,11 +25,11 @@ static int open_source(const char *path, int *fd, struct error **err)
 }
 
 /* The directory for sparse files on disk. */
-static const char *temporary_folder(void)
+static const char *temporary_dir(void)
 {
-	const char *folder = getenv("TMPDIR");
+	const char *dir = getenv("TMPDIR");
 
-	return folder && *folder == '/' ? folder : "/var/tmp";
+	return dir && *dir == '/' ? dir : "/var/tmp";
 }
 
 static int open_sources(const struct vm_config *config, struct layout_sources *s,
@@ -54,7 +54,7 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 			return -1;
 	for (size_t i = 0; i < config->disk_count; i++) {
 		const struct vm_disk *disk = &config->disks[i];
-		const char *path = disk->path || disk->memory ? disk->path : temporary_folder();
+		const char *path = disk->path || disk->memory ? disk->path : temporary_dir();
 
 		if (open_source(path, &s->disks[i], err) < 0)
 			return -1;
@@ -64,7 +64,7 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 
 /* In a kernel build directory, modules lie beside their sources. This gives it the layout of an
  * installed kernel: the build directory itself as `kernel`, and the lists that depmod makes. */
-static int index_build(const struct vm_config *config, const char *folder, struct error **err)
+static int index_build(const struct vm_config *config, const char *dir, struct error **err)
 {
 	static const char *const lists[] = { "modules.order", "modules.builtin",
 					     "modules.builtin.modinfo" };
@@ -76,16 +76,16 @@ static int index_build(const struct vm_config *config, const char *folder, struc
 		_cleanup_free_ char *to = NULL;
 
 		if (asprintf(&from, "kernel/%s", lists[i]) < 0 ||
-		    asprintf(&to, "%s/%s", folder, lists[i]) < 0)
+		    asprintf(&to, "%s/%s", dir, lists[i]) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
 		if (symlink(from, to) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make %s", to);
 	}
 	child = fork();
 	if (child == 0) {
-		execlp("depmod", "depmod", "-b", VM_FOLDER "/kernel", config->kernel->version,
+		execlp("depmod", "depmod", "-b", VM_DIR "/kernel", config->kernel->version,
 		       (char *)NULL);
-		execl("/sbin/depmod", "depmod", "-b", VM_FOLDER "/kernel", config->kernel->version,
+		execl("/sbin/depmod", "depmod", "-b", VM_DIR "/kernel", config->kernel->version,
 		      (char *)NULL);
 		_exit(127);
 	}
@@ -102,41 +102,41 @@ static int index_build(const struct vm_config *config, const char *folder, struc
 static int layout_place_kernel(const struct vm_config *config, const struct layout_sources *s,
 			       struct error **err)
 {
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *dir = NULL;
 	_cleanup_free_ char *kernel = NULL;
 
-	if (mkdir(VM_FOLDER "/kernel", 0755) < 0 || mkdir(VM_FOLDER "/kernel/boot", 0755) < 0 ||
-	    mkdir(VM_FOLDER "/kernel/lib", 0755) < 0 || mkdir(MODULES, 0755) < 0 ||
-	    mkdir(VM_FOLDER "/kernel/usr", 0755) < 0 ||
-	    symlink("../lib", VM_FOLDER "/kernel/usr/lib") < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER "/kernel");
+	if (mkdir(VM_DIR "/kernel", 0755) < 0 || mkdir(VM_DIR "/kernel/boot", 0755) < 0 ||
+	    mkdir(VM_DIR "/kernel/lib", 0755) < 0 || mkdir(MODULES, 0755) < 0 ||
+	    mkdir(VM_DIR "/kernel/usr", 0755) < 0 ||
+	    symlink("../lib", VM_DIR "/kernel/usr/lib") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_DIR "/kernel");
 	if (bind_at(s->kernel, VM_IMAGE, err) < 0)
 		return -1;
 	if (!layout_has_modules(config, s))
 		return 0;
-	if (asprintf(&folder, MODULES "/%s", config->kernel->version) < 0)
+	if (asprintf(&dir, MODULES "/%s", config->kernel->version) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
 	if (s->modules >= 0)
-		return bind_at(s->modules, folder, err);
-	if (mkdir(folder, 0755) < 0 || asprintf(&kernel, "%s/kernel", folder) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make %s", folder);
+		return bind_at(s->modules, dir, err);
+	if (mkdir(dir, 0755) < 0 || asprintf(&kernel, "%s/kernel", dir) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make %s", dir);
 	if (bind_at(s->build, kernel, err) < 0)
 		return -1;
-	return index_build(config, folder, err);
+	return index_build(config, dir, err);
 }
 
 /* FIFOs and temporary files belong to vng, which does not run as root here. */
 static int place_channels(uid_t owner, struct error **err)
 {
-	static const char *const fifos[] = { VM_FOLDER "/console", VM_FOLDER "/status",
-					     VM_FOLDER "/" VM_TERMINAL_IN,
-					     VM_FOLDER "/" VM_TERMINAL_OUT };
+	static const char *const fifos[] = { VM_DIR "/console", VM_DIR "/status",
+					     VM_DIR "/" VM_TERMINAL_IN,
+					     VM_DIR "/" VM_TERMINAL_OUT };
 
 	for (size_t i = 0; i < sizeof(fifos) / sizeof(*fifos); i++)
 		if (mkfifo(fifos[i], 0600) < 0 || chown(fifos[i], owner, owner) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make %s", fifos[i]);
-	if (mkdir(VM_FOLDER "/tmp", 0700) < 0 || chown(VM_FOLDER "/tmp", owner, owner) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER "/tmp");
+	if (mkdir(VM_DIR "/tmp", 0700) < 0 || chown(VM_DIR "/tmp", owner, owner) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_DIR "/tmp");
 	return 0;
 }
 
@@ -147,27 +147,27 @@ static int open_detached(int source, const char *path, int flags, struct error *
 	struct stat st;
 	int fd;
 
-	if (bind_at(source, VM_FOLDER "/scratch", err) < 0)
+	if (bind_at(source, VM_DIR "/scratch", err) < 0)
 		return -1;
-	fd = open(VM_FOLDER "/scratch", flags | O_CLOEXEC, 0600);
+	fd = open(VM_DIR "/scratch", flags | O_CLOEXEC, 0600);
 	if (fd < 0)
 		error_errno(err, ERR_SYSTEM, "cannot open the VM's disk %s", path);
-	if (umount2(VM_FOLDER "/scratch", MNT_DETACH) < 0 && fd >= 0) {
+	if (umount2(VM_DIR "/scratch", MNT_DETACH) < 0 && fd >= 0) {
 		closep(&fd);
 		return error_errno(err, ERR_SYSTEM, "cannot detach %s", path);
 	}
 	/* The mount point was a directory or a file; the next disk may need the other. */
-	if (lstat(VM_FOLDER "/scratch", &st) == 0)
-		(S_ISDIR(st.st_mode) ? rmdir : unlink)(VM_FOLDER "/scratch");
+	if (lstat(VM_DIR "/scratch", &st) == 0)
+		(S_ISDIR(st.st_mode) ? rmdir : unlink)(VM_DIR "/scratch");
 	return fd;
 }
 
-/* Creates an unnamed sparse file, so that nothing is left behind. `folder` is -1 for memory. */
-static int make_sparse(const struct vm_disk *disk, int folder, uid_t owner, struct error **err)
+/* Creates an unnamed sparse file, so that nothing is left behind. `dir` is -1 for memory. */
+static int make_sparse(const struct vm_disk *disk, int dir, uid_t owner, struct error **err)
 {
-	const char *path = disk->memory ? VM_FOLDER : temporary_folder();
+	const char *path = disk->memory ? VM_DIR : temporary_dir();
 	_cleanup_close_ int source = disk->memory ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
-						  : fcntl(folder, F_DUPFD_CLOEXEC, 3);
+						  : fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int fd = -1;
 
 	if (source < 0)
@@ -203,7 +203,7 @@ static void make_share_path(const struct vm_config *config, const char *path)
 {
 	_cleanup_free_ char *copy = NULL;
 
-	if (config->unsealed && !text_has_prefix(path, VM_FOLDER "/"))
+	if (config->unsealed && !text_has_prefix(path, VM_DIR "/"))
 		return;
 	copy = strdup(path);
 	for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash;
@@ -220,13 +220,13 @@ static void make_share_path(const struct vm_config *config, const char *path)
  * the system: see vm_filter.h. */
 static int hide_sockets(struct error **err)
 {
-	static const char *const folders[] = { "/run", "/tmp" };
+	static const char *const dirs[] = { "/run", "/tmp" };
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		if (mount("rootlet", folders[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		if (mount("rootlet", dirs[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  "mode=0755") < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot hide the host's %s from the VM",
-					   folders[i]);
+					   dirs[i]);
 	return 0;
 }
 
@@ -238,14 +238,14 @@ static int layout_seal(const struct vm_config *config, struct error **err)
 		return -1;
 	if (config->unsealed && mount_attributes("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_HOST, "cannot make the host read-only for the VM");
-	if (mount_attributes(VM_FOLDER, 0, 0, MOUNT_ATTR_RDONLY) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot write to " VM_FOLDER);
+	if (mount_attributes(VM_DIR, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot write to " VM_DIR);
 	for (size_t i = 0; i < config->share_count; i++) {
 		char path[64];
 
 		if (config->shares[i].read_only)
 			continue;
-		snprintf(path, sizeof(path), VM_FOLDER "/share%zu", i);
+		snprintf(path, sizeof(path), VM_DIR "/share%zu", i);
 		if (mount_attributes(path, 0, 0, MOUNT_ATTR_RDONLY) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot share %s",
 					   config->shares[i].host);
@@ -273,7 +273,7 @@ static int place_shares(const struct vm_config *config, const struct layout_sour
 		char target[64];
 
 		make_share_path(config, config->shares[i].guest);
-		snprintf(target, sizeof(target), VM_FOLDER "/share%zu", i);
+		snprintf(target, sizeof(target), VM_DIR "/share%zu", i);
 		if (bind_at(s->shares[i], target, err) < 0)
 			return -1;
 	}
@@ -292,8 +292,8 @@ int layout_make(const struct vm_config *config, const struct vng_places *places,
 		return -1;
 	if (!config->unsealed && sealed_root_enter(config, places, owner, err) < 0)
 		return -1;
-	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_FOLDER);
+	if (mount("rootlet", VM_DIR, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot mount " VM_DIR);
 	if (open_disks(config, &s, owner, disks, err) < 0 ||
 	    layout_place_kernel(config, &s, err) < 0 || layout_root(config, &s, err) < 0 ||
 	    place_channels(owner, err) < 0 || place_shares(config, &s, err) < 0)

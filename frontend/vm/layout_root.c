@@ -12,7 +12,7 @@
 #include "lib/error_wrap.h"
 #include "lib/write_all.h"
 
-#define LAYER VM_FOLDER "/layer"
+#define LAYER VM_DIR "/layer"
 #define MODULE_MOST ((size_t)256 << 20)
 
 static int layout_root_write_file(const char *path, const char *data, size_t size, mode_t mode,
@@ -39,7 +39,7 @@ bool layout_has_modules(const struct vm_config *config, const struct layout_sour
 
 /* Creates PATH ("usr/lib/x") in the layer. A directory that also exists in the tree gets the owner
  * and mode that it has there, because the layer's are the visible ones. */
-static int layer_folder(int tree, const char *path, struct error **err)
+static int layer_dir(int tree, const char *path, struct error **err)
 {
 	_cleanup_close_ int below = open(LAYER, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int original = RETRY_ON_EINTR(fcntl(tree, F_DUPFD_CLOEXEC, 3));
@@ -75,7 +75,7 @@ static int layer_folder(int tree, const char *path, struct error **err)
 }
 
 /* Where this tree expects modules: /lib is a real directory in trees without a merged /usr. */
-static const char *modules_folder(int tree)
+static const char *modules_dir(int tree)
 {
 	struct stat st;
 
@@ -91,18 +91,18 @@ static int fill_layer(const struct vm_config *config, const struct layout_source
 
 	if (mkdir(LAYER, 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make " LAYER);
-	if (layer_folder(s->root, "usr/lib/rootlet", err) < 0)
+	if (layer_dir(s->root, "usr/lib/rootlet", err) < 0)
 		return -1;
 	if (write_command(config, LAYER "/" VNG_GUEST_SCRIPT, err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->share_count; i++)
-		if (layer_folder(s->root, config->shares[i].guest, err) < 0)
+		if (layer_dir(s->root, config->shares[i].guest, err) < 0)
 			return -1;
 	if (!layout_has_modules(config, s))
 		return 0;
-	if (asprintf(&modules, "%s/%s", modules_folder(s->root), config->kernel->version) < 0)
+	if (asprintf(&modules, "%s/%s", modules_dir(s->root), config->kernel->version) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
-	return layer_folder(s->root, modules, err);
+	return layer_dir(s->root, modules, err);
 }
 
 /* Mounts the layer over the tree, and the modules on their mount point in it. */
@@ -112,12 +112,12 @@ static int place_tree(const struct vm_config *config, const struct layout_source
 	_cleanup_free_ char *from = NULL;
 	_cleanup_free_ char *to = NULL;
 
-	if (fill_layer(config, s, err) < 0 || bind_at(s->root, VM_FOLDER "/tree", err) < 0)
+	if (fill_layer(config, s, err) < 0 || bind_at(s->root, VM_DIR "/tree", err) < 0)
 		return -1;
 	if (mkdir(VM_TREE, 0755) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make " VM_TREE);
-	if (mount("rootlet", VM_TREE, "overlay", MS_RDONLY,
-		  "lowerdir=" LAYER ":" VM_FOLDER "/tree") < 0)
+	if (mount("rootlet", VM_TREE, "overlay", MS_RDONLY, "lowerdir=" LAYER ":" VM_DIR "/tree") <
+	    0)
 		return error_errno(err, ERR_HOST,
 				   "cannot mount an overlay on %s in a user namespace (needs Linux "
 				   "5.11 or newer)",
@@ -125,7 +125,7 @@ static int place_tree(const struct vm_config *config, const struct layout_source
 	if (!layout_has_modules(config, s))
 		return 0;
 	if (asprintf(&from, MODULES "/%s", config->kernel->version) < 0 ||
-	    asprintf(&to, VM_TREE "/%s/%s", modules_folder(s->root), config->kernel->version) < 0)
+	    asprintf(&to, VM_TREE "/%s/%s", modules_dir(s->root), config->kernel->version) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
 	if (mount(from, to, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount %s", to);
@@ -146,16 +146,16 @@ static const char *const root_modules[] = { "virtio_pci",    "virtio_blk", "virt
  * that is not found is built in, or the guest will report it as missing. */
 static int place_modules(const struct vm_config *config, struct error **err)
 {
-	_cleanup_free_ char *folder = NULL;
+	_cleanup_free_ char *dir = NULL;
 	char **list = NULL;
 	size_t count = 0;
 	int result = 0;
 
-	if (asprintf(&folder, MODULES "/%s", config->kernel->version) < 0)
+	if (asprintf(&dir, MODULES "/%s", config->kernel->version) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot prepare the kernel's modules");
 	for (size_t i = 0; i < sizeof(root_modules) / sizeof(*root_modules); i++)
-		modules_needed(folder, root_modules[i], &list, &count);
-	modules_needed(folder, config->root.fstype, &list, &count);
+		modules_needed(dir, root_modules[i], &list, &count);
+	modules_needed(dir, config->root.fstype, &list, &count);
 	for (size_t i = 0; i < count && result == 0; i++) {
 		_cleanup_free_ char *from = NULL;
 		_cleanup_free_ char *data = NULL;
@@ -164,7 +164,7 @@ static int place_modules(const struct vm_config *config, struct error **err)
 		size_t size;
 
 		snprintf(to, sizeof(to), VM_TREE "/rootlet/modules/%03zu.ko", i);
-		if (asprintf(&from, "%s/%s", folder, list[i]) < 0 ||
+		if (asprintf(&from, "%s/%s", dir, list[i]) < 0 ||
 		    (fd = open(from, O_RDONLY | O_CLOEXEC)) < 0)
 			result = error_errno(err, ERR_SYSTEM, "cannot read the module %s", list[i]);
 		else if (!(data = decompress(fd, MODULE_MOST, &size, err)))
@@ -221,18 +221,16 @@ static int layout_root_write_settings(const struct vm_config *config, struct err
 static int place_boot_root(const struct vm_config *config, const struct layout_sources *s,
 			   struct error **err)
 {
-	static const char *const folders[] = { "",	   "/bin",
-					       "/dev",	   "/proc",
-					       "/sys",	   "/run",
-					       "/rootlet", "/rootlet/modules",
-					       "/lib",	   "/lib/modules" };
+	static const char *const dirs[] = { "",	    "/bin",	   "/dev",     "/proc",
+					    "/sys", "/run",	   "/rootlet", "/rootlet/modules",
+					    "/lib", "/lib/modules" };
 	_cleanup_free_ char *from = NULL;
 	_cleanup_free_ char *to = NULL;
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
 		char path[64];
 
-		snprintf(path, sizeof(path), VM_TREE "%s", folders[i]);
+		snprintf(path, sizeof(path), VM_TREE "%s", dirs[i]);
 		if (mkdir(path, 0755) < 0)
 			return error_errno(err, ERR_SYSTEM, "cannot make %s", path);
 	}

@@ -4,7 +4,7 @@
 #include "frontend/vm/vm_config.h"
 #include "frontend/vm/vm_directory.h"
 
-#define MODULES VM_FOLDER "/kernel/lib/modules"
+#define MODULES VM_DIR "/kernel/lib/modules"
 
 /* Everything named by a user's path, opened before the private directory covers anything; -1 if
  * unused. */

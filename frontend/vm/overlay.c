@@ -112,7 +112,7 @@ int overlay_open(const char *given, struct overlay *o, struct error **err)
 
 int overlay_build(struct overlay *o, const char *format, struct error **err)
 {
-	return image_of_folder(o->path, format, &o->image, err);
+	return image_of_dir(o->path, format, &o->image, err);
 }
 
 void overlay_clear(struct overlay *o)

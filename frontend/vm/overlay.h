@@ -20,7 +20,7 @@ struct overlay {
  * in any case. */
 int overlay_open(const char *given, struct overlay *o, struct error **err);
 
-/* Finds or builds the image, in FORMAT as for image_of_folder(). */
+/* Finds or builds the image, in FORMAT as for image_of_dir(). */
 int overlay_build(struct overlay *o, const char *format, struct error **err);
 
 void overlay_clear(struct overlay *o);

@@ -174,7 +174,7 @@ static int make_users(uid_t owner, struct error **err)
 	    !(groups = fopen("/etc/group", "wxe")))
 		return error_errno(err, ERR_SYSTEM,
 				   "cannot create the VM's /etc/passwd and /etc/group");
-	fprintf(users, "vng:x:%u:%u::" VM_FOLDER "/tmp:/bin/sh\n", owner, owner);
+	fprintf(users, "vng:x:%u:%u::" VM_DIR "/tmp:/bin/sh\n", owner, owner);
 	fprintf(groups, "vng:x:%u:\n", owner);
 	return 0;
 }
@@ -196,10 +196,10 @@ static int mount_proc(struct error **err)
 
 static int change_root(struct error **err)
 {
-	if (mount("rootlet", VM_FOLDER, "tmpfs", MS_NOSUID, "mode=0755") < 0 ||
-	    mkdir(VM_FOLDER HOST, 0700) < 0)
+	if (mount("rootlet", VM_DIR, "tmpfs", MS_NOSUID, "mode=0755") < 0 ||
+	    mkdir(VM_DIR HOST, 0700) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the VM's root directory");
-	if (syscall(SYS_pivot_root, VM_FOLDER, VM_FOLDER HOST) < 0 || chdir("/") < 0)
+	if (syscall(SYS_pivot_root, VM_DIR, VM_DIR HOST) < 0 || chdir("/") < 0)
 		return error_set(err, ERR_HOST,
 				 "cannot seal the VM: cannot change the root directory: %s; use "
 				 "--unsealed to run with the host's files visible to qemu",
@@ -207,23 +207,23 @@ static int change_root(struct error **err)
 	return 0;
 }
 
-/* Fails if files that vng needs are below VM_FOLDER, where the VM's own would hide them. */
-static int make_own_folder(const struct vng_places *places, struct error **err)
+/* Fails if files that vng needs are below VM_DIR, where the VM's own would hide them. */
+static int make_own_dir(const struct vng_places *places, struct error **err)
 {
-	if (mkdir(VM_FOLDER, 0755) == 0)
+	if (mkdir(VM_DIR, 0755) == 0)
 		return 0;
 	if (errno != EEXIST)
-		return error_errno(err, ERR_SYSTEM, "cannot make " VM_FOLDER);
+		return error_errno(err, ERR_SYSTEM, "cannot make " VM_DIR);
 	for (size_t i = 0; i < places->count; i++)
-		if (text_has_prefix(places->path[i], VM_FOLDER "/"))
+		if (text_has_prefix(places->path[i], VM_DIR "/"))
 			return error_set(
 				err, ERR_HOST,
 				"cannot seal the VM: vng needs %s, but the VM has files of "
-				"its own at " VM_FOLDER
+				"its own at " VM_DIR
 				"; take that out of PATH, or install vng elsewhere",
 				places->path[i]);
 	return error_set(err, ERR_HOST,
-			 "cannot seal the VM: files that vng needs are below " VM_FOLDER
+			 "cannot seal the VM: files that vng needs are below " VM_DIR
 			 ", where the VM has files of its own; install vng elsewhere");
 }
 
@@ -236,7 +236,7 @@ int sealed_root_enter(const struct vm_config *config, const struct vng_places *p
 	for (size_t i = 0; i < places->count; i++)
 		if (sealed_root_show(places->path[i], err) < 0)
 			return -1;
-	return make_own_folder(places, err);
+	return make_own_dir(places, err);
 }
 
 /* The host may lack the device; then it was skipped. */

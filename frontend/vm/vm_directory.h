@@ -6,13 +6,13 @@
  * command has a terminal, terminal.in and terminal.out. The names are fixed, since vng pastes its
  * arguments into a shell command: a path of the user's never appears there. The directory is this
  * one, in the VM's own mount namespace, or the one in host_layout.h. */
-#define VM_FOLDER "/mnt"
-#define VM_TREE VM_FOLDER "/root"
-#define VM_IMAGE VM_FOLDER "/kernel/boot/vmlinuz"
+#define VM_DIR "/mnt"
+#define VM_TREE VM_DIR "/root"
+#define VM_IMAGE VM_DIR "/kernel/boot/vmlinuz"
 
 /* The guest's port for "started" and "exit N". */
 #define VM_STATUS_PORT "rootlet.status"
 
-/* The terminal's FIFOs in VM_FOLDER: the guest reads the first and writes the second. */
+/* The terminal's FIFOs in VM_DIR: the guest reads the first and writes the second. */
 #define VM_TERMINAL_IN "terminal.in"
 #define VM_TERMINAL_OUT "terminal.out"

@@ -82,7 +82,7 @@ char *vng_guest_script(const struct vm_config *config, struct error **err)
  * explicitly raw, since qemu protects block 0 of an image whose format it had to guess. vng closes
  * inherited descriptors before it starts qemu, so qemu opens the disks and an uncompressed kernel
  * through vng's. */
-static char *qemu_options(const struct vm_config *config, const char *folder, const int *disks)
+static char *qemu_options(const struct vm_config *config, const char *dir, const int *disks)
 {
 	char self[32] = "";
 	char *text = NULL;
@@ -104,13 +104,13 @@ static char *qemu_options(const struct vm_config *config, const char *folder, co
 		" -chardev file,id=rootlet-status,path=%s/status"
 		" -device virtio-serial-pci"
 		" -device virtserialport,name=" VM_STATUS_PORT ",chardev=rootlet-status",
-		folder, folder);
+		dir, dir);
 	if (config->terminal)
 		fprintf(out,
 			" -chardev pipe,id=rootlet-terminal,path=%s/terminal"
 			" -device virtio-serial-pci"
 			" -device virtconsole,chardev=rootlet-terminal",
-			folder);
+			dir);
 	/* It replaces the bzImage, which vng has read the version from. */
 	if (config->kernel->elf >= 0)
 		fprintf(out, " -kernel /proc/%s/fd/%d", self, config->kernel->elf);
@@ -162,10 +162,10 @@ static void add_composed(struct vng_words *words, const char *option, const char
 		add_pair(words, option, value);
 }
 
-static void add_root(struct vng_words *words, const struct vm_root *root, const char *folder)
+static void add_root(struct vng_words *words, const struct vm_root *root, const char *dir)
 {
 	if (root->kind != VM_ROOT_HOST)
-		add_composed(words, "--root", "%s/root", folder);
+		add_composed(words, "--root", "%s/root", dir);
 	if (root->kind != VM_ROOT_TREE || !root->virtiofs)
 		vng_add(words, "--force-9p");
 }
@@ -197,25 +197,25 @@ static void add_kernel_words(struct vng_words *words, const struct vm_config *co
 }
 
 /* microvm has no PCI bus, which the disks and the status line need. */
-static void fill_words(struct vng_words *words, const struct vm_config *config, const char *folder)
+static void fill_words(struct vng_words *words, const struct vm_config *config, const char *dir)
 {
 	vng_add(words, "vng");
-	add_composed(words, "--run", "%s/kernel/boot/vmlinuz", folder);
+	add_composed(words, "--run", "%s/kernel/boot/vmlinuz", dir);
 	add_pair(words, "--name", "rootlet");
 	add_pair(words, "--memory", config->memory);
 	add_pair(words, "--cpus", config->cpus);
 	vng_add(words, "--disable-microvm");
 	if (!config->kvm)
 		vng_add(words, "--disable-kvm");
-	add_root(words, &config->root, folder);
+	add_root(words, &config->root, dir);
 	for (size_t i = 0; i < config->share_count; i++)
 		add_composed(words, config->shares[i].read_only ? "--rodir" : "--rwdir",
-			     "%s=%s/share%zu", config->shares[i].guest, folder, i);
+			     "%s=%s/share%zu", config->shares[i].guest, dir, i);
 	add_kernel_words(words, config);
 	for (const char *const *word = config->vng_words; word && *word; word++)
 		vng_add(words, *word);
 	if (config->root.kind == VM_ROOT_HOST)
-		add_composed(words, "--exec", "sh %s/command", folder);
+		add_composed(words, "--exec", "sh %s/command", dir);
 	else
 		add_pair(words, "--exec", "sh /" VNG_GUEST_SCRIPT);
 }
@@ -278,7 +278,7 @@ static void reduce_environment(void)
 
 /* Points HOME, and so vng's cache, into the VM's directory. Python still finds packages in the
  * caller's ~/.local. */
-static void set_environment(const char *folder, bool sealed)
+static void set_environment(const char *dir, bool sealed)
 {
 	_cleanup_free_ char *path = vng_path();
 	_cleanup_free_ char *temporary = NULL;
@@ -291,25 +291,24 @@ static void set_environment(const char *folder, bool sealed)
 		reduce_environment();
 	if (path)
 		setenv("PATH", path, 1);
-	if (asprintf(&temporary, "%s/tmp", folder) < 0)
+	if (asprintf(&temporary, "%s/tmp", dir) < 0)
 		return;
 	setenv("TMPDIR", temporary, 1);
 	if (sealed)
 		setenv("HOME", temporary, 1);
 }
 
-int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
-	     struct error **err)
+int vng_exec(const struct vm_config *config, const char *dir, const int *disks, struct error **err)
 {
 	struct vng_words words = { 0 };
-	char *options = qemu_options(config, folder, disks);
+	char *options = qemu_options(config, dir, disks);
 
 	if (!options)
 		return error_errno(err, ERR_SYSTEM, "cannot start vng");
-	fill_words(&words, config, folder);
+	fill_words(&words, config, dir);
 	vng_add(&words, options);
 	words.word[words.count] = NULL;
-	set_environment(folder, !config->unsealed && config->root.kind != VM_ROOT_HOST);
+	set_environment(dir, !config->unsealed && config->root.kind != VM_ROOT_HOST);
 	for (size_t i = 0; i < config->disk_count; i++)
 		fcntl(disks[i], F_SETFD, 0);
 	if (config->kernel->elf >= 0)

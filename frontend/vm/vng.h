@@ -7,10 +7,9 @@
 bool vng_has_virtiofsd(void);
 
 /* Executes vng, which keeps DISKS open so that qemu can reopen them; returns only on failure, with
- * ERR set. `folder` is laid out as described in vm_directory.h, and its name contains no shell
+ * ERR set. `dir` is laid out as described in vm_directory.h, and its name contains no shell
  * metacharacters. */
-int vng_exec(const struct vm_config *config, const char *folder, const int *disks,
-	     struct error **err);
+int vng_exec(const struct vm_config *config, const char *dir, const int *disks, struct error **err);
 
 /* Returns the guest's script, which reports "started", runs config->argv, and reports "exit N"; or
  * NULL with ERR set. The caller frees it. */

@@ -81,13 +81,13 @@ static int vng_places_add_place(struct search *s, const char *path, struct error
 	return 0;
 }
 
-static int add_parts(struct search *s, const char *folder, const char *const *parts, size_t count,
+static int add_parts(struct search *s, const char *dir, const char *const *parts, size_t count,
 		     struct error **err)
 {
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_free_ char *path = NULL;
 
-		if (asprintf(&path, "%s/%s", folder, parts[i]) < 0)
+		if (asprintf(&path, "%s/%s", dir, parts[i]) < 0)
 			return error_no_memory(err);
 		if (vng_places_add_place(s, path, err) < 0)
 			return -1;
@@ -95,41 +95,41 @@ static int add_parts(struct search *s, const char *folder, const char *const *pa
 	return 0;
 }
 
-static bool vng_places_has(const char *folder, const char *name)
+static bool vng_places_has(const char *dir, const char *name)
 {
 	_cleanup_free_ char *path = NULL;
 
-	return asprintf(&path, "%s/%s", folder, name) >= 0 && access(path, F_OK) == 0;
+	return asprintf(&path, "%s/%s", dir, name) >= 0 && access(path, F_OK) == 0;
 }
 
 /* Adds the surroundings of a program that is not part of the system: its prefix, a virtme-ng
  * checkout, or qemu's build directory. */
 static int add_surroundings(struct search *s, const char *real, struct error **err)
 {
-	_cleanup_free_ char *folder = strdup(real);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
+	_cleanup_free_ char *dir = strdup(real);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
 
 	if (!slash)
 		return error_no_memory(err);
 	*slash = '\0';
-	if (vng_places_has(folder, "virtme_ng"))
-		return add_parts(s, folder, checkout_parts,
+	if (vng_places_has(dir, "virtme_ng"))
+		return add_parts(s, dir, checkout_parts,
 				 sizeof(checkout_parts) / sizeof(*checkout_parts), err);
-	slash = strrchr(folder, '/');
+	slash = strrchr(dir, '/');
 	if (!slash)
 		return 0;
 	if (strcmp(slash, "/bin") == 0 || strcmp(slash, "/sbin") == 0 ||
 	    strcmp(slash, "/libexec") == 0 || strcmp(slash, "/shims") == 0) {
 		*slash = '\0';
-		return add_parts(s, folder, prefix_parts,
-				 sizeof(prefix_parts) / sizeof(*prefix_parts), err);
+		return add_parts(s, dir, prefix_parts, sizeof(prefix_parts) / sizeof(*prefix_parts),
+				 err);
 	}
-	if (!vng_places_has(folder, "qemu-bundle"))
+	if (!vng_places_has(dir, "qemu-bundle"))
 		return 0;
-	if (vng_places_add_place(s, folder, err) < 0)
+	if (vng_places_add_place(s, dir, err) < 0)
 		return -1;
 	*slash = '\0';
-	return add_parts(s, folder, (const char *const[]){ "pc-bios" }, 1, err);
+	return add_parts(s, dir, (const char *const[]){ "pc-bios" }, 1, err);
 }
 
 /* Returns the first NAME in PATH, or NULL if not found. The caller frees it. */

@@ -32,9 +32,9 @@ void bounds_set(const struct policy_rule *rule)
 
 /* How many rootfs the directory holds besides NAME, including hidden ones, because the caller can
  * rename them. More than any limit if the directory cannot be read. */
-static uint64_t bounds_count_rootfs(int folder, const char *name)
+static uint64_t bounds_count_rootfs(int dir, const char *name)
 {
-	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
+	_cleanup_(tree_close_dir) DIR *d = tree_open_dir(dir, ".");
 	const struct dirent *entry;
 	uint64_t count = 0;
 
@@ -43,7 +43,7 @@ static uint64_t bounds_count_rootfs(int folder, const char *name)
 
 		if (tree_is_dots(entry->d_name) || strcmp(entry->d_name, name) == 0)
 			continue;
-		fd = tree_open_beneath(folder, entry->d_name,
+		fd = tree_open_beneath(dir, entry->d_name,
 				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0);
 		count += fd >= 0 && is_rootfs(fd);
 	}
@@ -65,8 +65,7 @@ static const char *added_name(const struct task *task)
 	}
 }
 
-int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
-		 struct error **err)
+int bounds_claim(const struct server *s, int dir, const char *name, int *lock, struct error **err)
 {
 	const struct grant *g = &s->session->grant;
 	struct decision d = { .allowed = true };
@@ -75,13 +74,13 @@ int bounds_claim(const struct server *s, int folder, const char *name, int *lock
 		return 0;
 	/* Opened here: the descriptor that came with the request may be open in another session as
 	 * well, which would then share this lock. */
-	*lock = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*lock = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*lock < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the directory");
 	if (serve_lock(s, *lock, err) < 0)
 		return error_wrap(err, "cannot lock the directory of %s", name);
-	policy_decide_limit(g, "max-count", g->rule->count_max,
-			    bounds_count_rootfs(folder, name) + 1, &d);
+	policy_decide_limit(g, "max-count", g->rule->count_max, bounds_count_rootfs(dir, name) + 1,
+			    &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s refused: %s", name, d.why);
 }
 

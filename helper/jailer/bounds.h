@@ -15,5 +15,4 @@ int bounds_decide(const struct server *s, const struct task *task, const int *fd
 /* Locks the directory and counts again: concurrent sessions may all have passed bounds_decide(). -1
  * with ERR set if NAME would be one rootfs too many. The function's caller closes *LOCK once NAME
  * exists. */
-int bounds_claim(const struct server *s, int folder, const char *name, int *lock,
-		 struct error **err);
+int bounds_claim(const struct server *s, int dir, const char *name, int *lock, struct error **err);

@@ -190,7 +190,7 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 	}
 	policy_decide(&s->session->grant, &q, d);
 	for (size_t i = 0; i < count && d->allowed; i++) {
-		q.folder = directories->at[i].path;
+		q.dir = directories->at[i].path;
 		policy_decide(&s->session->grant, &q, d);
 	}
 	if (d->allowed && bounds_decide(s, task, fds, d, err) < 0)
@@ -230,7 +230,7 @@ static void take_outcome(struct record *r, const struct error *err, int status)
 
 /* Writes `folder=PATH ` for each directory or rootfs of the request, whether or not it is allowed.
  * Each path is limited to a part of SIZE, so that there is room for the arguments. */
-static void describe_folders(const struct directories *d, char *into, size_t size)
+static void describe_dirs(const struct directories *d, char *into, size_t size)
 {
 	const size_t room = 384;
 	size_t used = 0;
@@ -279,15 +279,15 @@ static int dispatch_request(struct server *s, struct request *request, int *fds,
 	_cleanup_(close_directories) struct directories directories;
 	struct record r = { .kind = RECORD_INTENT };
 	int64_t began = clock_milliseconds();
-	char folders[sizeof(r.arguments)];
+	char dirs[sizeof(r.arguments)];
 	int result;
 
 	s->limit = limit_of(s, row);
 	s->deadline = s->limit ? clock_seconds() + s->limit : INT64_MAX;
 	snprintf(r.request, sizeof(r.request), "%s", row->name);
 	open_directories(&directories, row, fds, count);
-	describe_folders(&directories, folders, sizeof(folders));
-	task_describe(task, folders, r.arguments, sizeof(r.arguments));
+	describe_dirs(&directories, dirs, sizeof(dirs));
+	task_describe(task, dirs, r.arguments, sizeof(r.arguments));
 	result = dispatch_judge(s, row, task, fds, count, &directories, &r, err);
 	if (result < 0) {
 		r.kind = RECORD_REFUSAL;

@@ -41,23 +41,23 @@ static int file_settle(int fd, mode_t mode)
 	return -1;
 }
 
-int file_make(int folder, const char *path, mode_t mode)
+int file_make(int dir, const char *path, mode_t mode)
 {
 	int fd;
 
 	take_file_ids(0);
-	fd = file_settle(tree_open_beneath(folder, path, O_WRONLY | O_CREAT | O_EXCL, mode), mode);
+	fd = file_settle(tree_open_beneath(dir, path, O_WRONLY | O_CREAT | O_EXCL, mode), mode);
 	take_file_ids(CALLER_ID);
 	return fd;
 }
 
-int file_make_folder(int folder, const char *name, mode_t mode, bool may_exist)
+int file_make_dir(int dir, const char *name, mode_t mode, bool may_exist)
 {
 	int fd = -1;
 
 	take_file_ids(0);
-	if (mkdirat(folder, name, mode) == 0 || (errno == EEXIST && may_exist))
-		fd = file_settle(tree_open_own(folder, name, O_RDONLY | O_DIRECTORY), mode);
+	if (mkdirat(dir, name, mode) == 0 || (errno == EEXIST && may_exist))
+		fd = file_settle(tree_open_own(dir, name, O_RDONLY | O_DIRECTORY), mode);
 	take_file_ids(CALLER_ID);
 	return fd;
 }

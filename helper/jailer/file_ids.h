@@ -7,10 +7,10 @@
 #include <sys/types.h>
 
 /* Creates a file and returns its descriptor, open for writing. */
-int file_make(int folder, const char *path, mode_t mode);
+int file_make(int dir, const char *path, mode_t mode);
 
 /* Creates a directory, or takes over one that exists if it may, and opens it for reading. */
-int file_make_folder(int folder, const char *name, mode_t mode, bool may_exist);
+int file_make_dir(int dir, const char *name, mode_t mode, bool may_exist);
 
 /* Removes inherited ACLs: they would let others in regardless of the mode. */
 int file_drop_acls(int fd);

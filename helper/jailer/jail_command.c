@@ -118,7 +118,7 @@ static void command_add_user(struct jail_command *c, const struct task *t)
 /* --- images --- */
 
 #define IMAGE "/proc/self/fd/3" /* how the program reopens the image */
-#define FOLDER "/staging"
+#define DIRECTORY "/staging"
 /* Runs the script $5. */
 #define IMAGE_SCRIPT                                                                               \
 	"command -v $3 >/dev/null || { echo \"$3 is missing; run: apt install $4\"; exit 127; }\n" \
@@ -156,7 +156,7 @@ static const struct image_format {
 /* Of version 8, RFC 9562: the same for every image of a rootfs. */
 static int make_uuid(char *uuid, size_t room)
 {
-	_cleanup_close_ int tree = open(FOLDER, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int tree = open(DIRECTORY, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *manifest = NULL;
 	uint8_t sum[SHA256_LEN];
 	char hex[2 * SHA256_LEN + 1];

@@ -57,15 +57,15 @@ static int new_mount(const char *type, const char *mode, unsigned attributes, st
 	return fd;
 }
 
-static int attach(int mount, int root, const char *name, bool folder, struct error **err)
+static int attach(int mount, int root, const char *name, bool dir, struct error **err)
 {
 	_cleanup_close_ int target = -1;
 
-	if (folder)
+	if (dir)
 		mkdirat(root, name, 0755);
 	else
 		closep(&(int){ openat(root, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0666) });
-	target = tree_open_beneath(root, name, O_PATH | O_NOFOLLOW | (folder ? O_DIRECTORY : 0), 0);
+	target = tree_open_beneath(root, name, O_PATH | O_NOFOLLOW | (dir ? O_DIRECTORY : 0), 0);
 	if (target < 0 || move_mount(mount, "", target, "",
 				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount /%s in the jail", name);
@@ -149,7 +149,7 @@ static int mounts_take_host(int root, struct error **err)
 }
 
 /* A mount must be attached somewhere before anything can be mounted on it. */
-static int cover_folder(int root, struct error **err)
+static int cover_dir(int root, struct error **err)
 {
 	if (move_mount(root, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot mount the jail's root");
@@ -218,7 +218,7 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	if (place->mount < 0 || mounts_set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot mount the rootfs in the jail");
 	place->tree = find_tree(spec, place, err);
-	return place->tree < 0 ? -1 : cover_folder(place->mount, err);
+	return place->tree < 0 ? -1 : cover_dir(place->mount, err);
 }
 
 static int make_private(struct error **err)
@@ -247,7 +247,7 @@ static int compose_tool_root(int staging, struct error **err)
 	_cleanup_close_ int root =
 		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
-	if (root < 0 || cover_folder(root, err) < 0 || mounts_take_host(root, err) < 0 ||
+	if (root < 0 || cover_dir(root, err) < 0 || mounts_take_host(root, err) < 0 ||
 	    (staging >= 0 && attach(staging, root, "staging", true, err) < 0))
 		return -1;
 	return steal_fd(&root);
@@ -421,7 +421,7 @@ static int enter_work(const struct jail_spec *spec, struct error **err)
 	tree = take_work_tree(spec->read_only, err);
 	if (tree >= 0)
 		root = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
-	if (root < 0 || cover_folder(root, err) < 0 || attach(tree, root, "tree", true, err) < 0 ||
+	if (root < 0 || cover_dir(root, err) < 0 || attach(tree, root, "tree", true, err) < 0 ||
 	    (source >= 0 && attach(source, root, "source", true, err) < 0))
 		return -1;
 	if (mounts_set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
@@ -453,7 +453,7 @@ int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct 
 	root = covered ? place->tree : place->mount;
 	if (spec->kind == JAIL_TOOL)
 		root = tool = compose_tool_root(place->mount, err); /* NOLINT: for its cleanup */
-	else if (!covered && cover_folder(root, err) < 0)
+	else if (!covered && cover_dir(root, err) < 0)
 		root = -1;
 	if (root >= 0)
 		r = covered ? mounts_enter_tree(place, covers, err) : pivot(root, err);

@@ -49,34 +49,34 @@ int remove_stale(const struct server *s, int parent, const char *prefix, const c
 /* Only the range's first id, outside of any jail, can put anything into a closed directory. Every
  * tree has an /etc. If its users remove that, the directory can at most pass for another tree of
  * theirs. */
-int rootfs_tree(int folder, bool *closed)
+int rootfs_tree(int dir, bool *closed)
 {
-	_cleanup_close_ int etc = tree_open_own(folder, "etc", O_PATH);
+	_cleanup_close_ int etc = tree_open_own(dir, "etc", O_PATH);
 	_cleanup_close_ int tree = -1;
 
 	if (etc < 0 && errno == ENOENT)
-		tree = tree_open_own(folder, CLOSED_TREE, O_RDONLY | O_DIRECTORY);
+		tree = tree_open_own(dir, CLOSED_TREE, O_RDONLY | O_DIRECTORY);
 	if (closed)
 		*closed = tree >= 0;
-	return tree >= 0 ? steal_fd(&tree) : tree_open_own(folder, ".", O_RDONLY | O_DIRECTORY);
+	return tree >= 0 ? steal_fd(&tree) : tree_open_own(dir, ".", O_RDONLY | O_DIRECTORY);
 }
 
-bool is_rootfs(int folder)
+bool is_rootfs(int dir)
 {
-	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int tree = rootfs_tree(dir, NULL);
 	_cleanup_close_ int manifest = -1;
 	struct stat st;
 
 	if (tree >= 0)
 		manifest =
 			tree_open_beneath(tree, OWN_MANIFEST, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	return manifest >= 0 && fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+	return manifest >= 0 && fstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
 }
 
 /* On a filesystem of the caller's own program, or of another host, any file can claim any owner. An
  * overlay reports what its layers do, but it can only be root's: a caller's own is in a mount
  * namespace of their own, from which no descriptor is accepted. The same holds for a tmpfs. */
-bool keeps_owners(const struct server *s, int folder)
+bool keeps_owners(const struct server *s, int dir)
 {
 	static const __fsword_t kept[] = { EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,
 					   BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
@@ -86,7 +86,7 @@ bool keeps_owners(const struct server *s, int folder)
 
 	if (s->session->mode != MODE_INSTALLED)
 		return true;
-	if (fstatfs(folder, &fs) < 0)
+	if (fstatfs(dir, &fs) < 0)
 		return false;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		if (fs.f_type == kept[i])
@@ -94,16 +94,16 @@ bool keeps_owners(const struct server *s, int folder)
 	return false;
 }
 
-bool is_sound_rootfs(int folder)
+bool is_sound_rootfs(int dir)
 {
-	_cleanup_close_ int tree = rootfs_tree(folder, NULL);
+	_cleanup_close_ int tree = rootfs_tree(dir, NULL);
 	_cleanup_close_ int own = -1, manifest = -1;
 
 	if (tree >= 0)
 		own = tree_open_own(tree, "etc/rootlet", O_PATH | O_DIRECTORY);
 	if (own >= 0)
 		manifest = tree_open_own(own, "manifest.json", O_PATH);
-	return owned_by(folder, S_IFDIR, 0) && owned_by(tree, S_IFDIR, 0) &&
+	return owned_by(dir, S_IFDIR, 0) && owned_by(tree, S_IFDIR, 0) &&
 	       owned_by(own, S_IFDIR, 0) && owned_by(manifest, S_IFREG, 0);
 }
 

@@ -12,20 +12,20 @@
 
 /* Opens the tree of a rootfs: the directory inside it if it is closed (*CLOSED, which may be NULL),
  * else the rootfs itself. Returns a descriptor, or -1 with errno set. */
-int rootfs_tree(int folder, bool *closed);
+int rootfs_tree(int dir, bool *closed);
 
 /* Whether the directory belongs to the range's first id and has a manifest: it may be removed, and
  * counts. */
-bool is_rootfs(int folder);
+bool is_rootfs(int dir);
 
 /* As above, and only that id can have put anything there, so its programs may run as the jail's
  * root. A directory in a tree that everybody can write to, such as /var/tmp, does not qualify. */
-bool is_sound_rootfs(int folder);
+bool is_sound_rootfs(int dir);
 
 /* Whether the owners of files there are more than the caller's word: the filesystem is one of
  * OWNERS_KEPT. Checked in installed mode only. */
 #define OWNERS_KEPT "ext2 to ext4, xfs, btrfs, f2fs, bcachefs, zfs, tmpfs, overlayfs"
-bool keeps_owners(const struct server *s, int folder);
+bool keeps_owners(const struct server *s, int dir);
 
 /* Opens and locks the rootfs NAME, to be removed or replaced. ERR_MISSING if it does not exist,
  * ERR_REFUSED if it is not rootlet's, ERR_BUSY if it is in use or has mounts. */

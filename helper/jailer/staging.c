@@ -36,9 +36,9 @@ void staging_abandon(struct server *s)
 	staging_forget(s);
 }
 
-static bool staging_is_empty(int folder)
+static bool staging_is_empty(int dir)
 {
-	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
+	_cleanup_(tree_close_dir) DIR *d = tree_open_dir(dir, ".");
 	const struct dirent *entry;
 
 	while ((errno = 0, entry = d ? readdir(d) : NULL) && tree_is_dots(entry->d_name))
@@ -81,7 +81,7 @@ int staging_open(const struct server *s, int parent, const char *name, int *tree
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", name);
 	if (take_staging(parent, name, staging, err) < 0)
 		return -1;
-	*tree = file_make_folder(staging, STAGED_TREE, 0755, false);
+	*tree = file_make_dir(staging, STAGED_TREE, 0755, false);
 	if (*tree < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot make the staging tree");
 		tree_discard(s, parent, name, staging, NULL);
@@ -93,7 +93,7 @@ int staging_open(const struct server *s, int parent, const char *name, int *tree
 int staging_close(int staging, int tree, struct error **err)
 {
 	/* The tool jail can write to the staging directory: what is there already is not ours. */
-	_cleanup_close_ int closed = file_make_folder(staging, STAGED_CLOSED, MODE_CLOSED, false);
+	_cleanup_close_ int closed = file_make_dir(staging, STAGED_CLOSED, MODE_CLOSED, false);
 
 	if (closed < 0 ||
 	    renameat2(staging, STAGED_TREE, closed, CLOSED_TREE, RENAME_NOREPLACE) < 0)
@@ -118,23 +118,23 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
 	return -1;
 }
 
-int own_folder_make(int tree)
+int own_dir_make(int tree)
 {
-	_cleanup_close_ int etc = file_make_folder(tree, "etc", 0755, false);
+	_cleanup_close_ int etc = file_make_dir(tree, "etc", 0755, false);
 
 	if (etc < 0 && errno == EEXIST)
 		etc = tree_open_own(tree, "etc", O_RDONLY | O_DIRECTORY);
-	return etc < 0 ? -1 : file_make_folder(etc, "rootlet", 0755, true);
+	return etc < 0 ? -1 : file_make_dir(etc, "rootlet", 0755, true);
 }
 
 int manifest_place(int tree, int from, struct error **err)
 {
-	_cleanup_close_ int folder = own_folder_make(tree);
+	_cleanup_close_ int dir = own_dir_make(tree);
 	_cleanup_close_ int to = -1;
 	off_t size;
 
-	if (folder >= 0)
-		to = file_make(folder, "manifest.json", 0644);
+	if (dir >= 0)
+		to = file_make(dir, "manifest.json", 0644);
 	if (to < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the manifest in the tree");
 	size = tree_copy_data(from, to, MANIFEST_MAX + 1);

@@ -22,9 +22,9 @@ int staging_make(struct server *s, int parent, const char *name, struct error **
  * enter. Returns 0, or -1 with ERR set: ERR_TRUST if it is not TREE. */
 int staging_close(int staging, int tree, struct error **err);
 
-/* Opens OWN_FOLDER of TREE, and creates it if it is missing. -1 with errno set: EXDEV or ELOOP if
+/* Opens OWN_DIR of TREE, and creates it if it is missing. -1 with errno set: EXDEV or ELOOP if
  * the tree's scripts have put something else in its place. */
-int own_folder_make(int tree);
+int own_dir_make(int tree);
 
 /* Copies the manifest FROM into TREE. */
 int manifest_place(int tree, int from, struct error **err);

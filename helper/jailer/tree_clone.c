@@ -15,7 +15,7 @@
 
 #define NAMES_MAX (64 << 20) /* bytes of a list of files */
 #define TRIAL ".rootlet-trial"
-#define COPIES "copies" /* in OWN_FOLDER */
+#define COPIES "copies" /* in OWN_DIR */
 
 struct placing {
 	const struct server *server;
@@ -118,9 +118,9 @@ static bool can_link(int from, int to)
 
 /* The mark of a tree that shares files. A package may have made it, which does no harm as long as
  * it is a regular file. -1 if it is something else, or missing. */
-static int open_mark(int folder, const char *path)
+static int open_mark(int dir, const char *path)
 {
-	_cleanup_close_ int mark = tree_open_own(folder, path, O_RDONLY | O_NONBLOCK);
+	_cleanup_close_ int mark = tree_open_own(dir, path, O_RDONLY | O_NONBLOCK);
 	struct stat st;
 
 	if (mark < 0 || fstat(mark, &st) < 0)
@@ -135,11 +135,11 @@ static int open_mark(int folder, const char *path)
 /* No process outside of the tree may open the mark, because it could then lock it. */
 static int mark_linked(int tree, struct error **err)
 {
-	_cleanup_close_ int folder = own_folder_make(tree);
-	_cleanup_close_ int mark = folder < 0 ? -1 : file_make(folder, "linked", 0600);
+	_cleanup_close_ int dir = own_dir_make(tree);
+	_cleanup_close_ int mark = dir < 0 ? -1 : file_make(dir, "linked", 0600);
 
-	if (folder >= 0 && mark < 0 && errno == EEXIST)
-		mark = open_mark(folder, "linked");
+	if (dir >= 0 && mark < 0 && errno == EEXIST)
+		mark = open_mark(dir, "linked");
 	return mark < 0 || fchown(mark, 0, 0) < 0
 		       ? error_errno(err, ERR_SYSTEM, "cannot mark a tree that shares files")
 		       : 0;
@@ -204,8 +204,8 @@ static int clone_make_place(const struct server *s, int own, struct error **err)
 
 	if (old >= 0 && tree_remove(s, own, COPIES, old, err) < 0)
 		return -1;
-	fd = file_make_folder(own, COPIES, 0700, false);
-	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" OWN_FOLDER "/" COPIES) : fd;
+	fd = file_make_dir(own, COPIES, 0700, false);
+	return fd < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" OWN_DIR "/" COPIES) : fd;
 }
 
 static int replace_files(const struct server *s, int tree, int copies, struct error **err)
@@ -232,12 +232,12 @@ static int replace_files(const struct server *s, int tree, int copies, struct er
 /* Copies are made by a worker that cannot write to the tree. */
 static int break_links(const struct server *s, int tree, struct error **err)
 {
-	_cleanup_close_ int own = tree_open_own(tree, OWN_FOLDER, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int own = tree_open_own(tree, OWN_DIR, O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int copies = -1;
 	int r;
 
 	if (own < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open /" OWN_FOLDER);
+		return error_errno(err, ERR_SYSTEM, "cannot open /" OWN_DIR);
 	copies = clone_make_place(s, own, err);
 	if (copies < 0)
 		return -1;

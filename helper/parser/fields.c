@@ -142,12 +142,12 @@ static void describe_field(struct description *d, const struct field *f, const v
 	fields_add(d, " ");
 }
 
-void task_describe(const struct task *t, const char *folders, char *into, size_t size)
+void task_describe(const struct task *t, const char *dirs, char *into, size_t size)
 {
 	struct description d = { .into = into, .size = size };
 
 	into[0] = '\0';
-	fields_add(&d, "%s", folders);
+	fields_add(&d, "%s", dirs);
 	for (const struct field *f = task_fields(t->operation); f->name; f++)
 		describe_field(&d, f, (const char *)t + f->offset);
 	if (d.used && into[d.used - 1] == ' ' && !d.cut)

@@ -30,4 +30,4 @@ int task_check(const struct task *task, struct error **err);
 /* Describes in one line what TASK asks for, for the audit log: "name=x suite=jammy", after
  * `folders`, which is empty or ends with a blank. Fields may be malformed; text that does not fit
  * is cut off and ends in "...". */
-void task_describe(const struct task *task, const char *folders, char *into, size_t size);
+void task_describe(const struct task *task, const char *dirs, char *into, size_t size);

@@ -9,9 +9,9 @@
 
 /* Each component is created in an open directory, because a link among them would lead out of the
  * tree. */
-int tree_make_folders(int folder, const char *path)
+int tree_make_dirs(int dir, const char *path)
 {
-	_cleanup_close_ int at = tree_open_beneath(folder, ".", O_PATH | O_DIRECTORY, 0);
+	_cleanup_close_ int at = tree_open_beneath(dir, ".", O_PATH | O_DIRECTORY, 0);
 	char part[256];
 
 	while (at >= 0 && *(path += strspn(path, "/"))) {
@@ -34,10 +34,10 @@ int tree_make_folders(int folder, const char *path)
 	return steal_fd(&at);
 }
 
-int tree_open_entry(int folder, const char *name, int flags, mode_t type, const char *path,
+int tree_open_entry(int dir, const char *name, int flags, mode_t type, const char *path,
 		    struct stat *st, struct error **err)
 {
-	_cleanup_close_ int fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | flags);
+	_cleanup_close_ int fd = tree_open_own(dir, name, O_RDONLY | O_NONBLOCK | flags);
 
 	*st = (struct stat){ 0 };
 	if (fd < 0 || fstat(fd, st) < 0)

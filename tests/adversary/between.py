@@ -55,9 +55,9 @@ def sign(path):
 
 def fresh(name):
     """Creates an empty directory owned by the caller."""
-    path = f"{home.folder}/{name}"
+    path = f"{home.dir}/{name}"
     shutil.rmtree(path, ignore_errors=True)
-    return home.make_folder(path)
+    return home.make_dir(path)
 
 
 def traced(*inject):
@@ -110,13 +110,13 @@ def forged():
                  "the caller owns its manifest", "its manifest is world-writable",
                  "the caller owns its etc/rootlet",
                  "its etc/rootlet is world-writable", "its manifest is a link", "its manifest is a pipe"):
-        folder, bases = fresh("trees"), fresh("bases")
+        directory, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
         spoil(base, what)
         taken = what.startswith("nothing")
         with Helper(home.user, seconds=20) as helper, opened(base) as fds:
             seen = helper.ask("Inspect", fds)
-        with Helper(home.user, seconds=20) as helper, opened(folder, bases) as fds:
+        with Helper(home.user, seconds=20) as helper, opened(directory, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
         tap.report((seen.code, cloned.code) == ((0, 0) if taken else (REFUSED, TRUST)),
                    f"a tree of which {what} is {'accepted' if taken else 'refused'}", seen, cloned)
@@ -144,11 +144,11 @@ def forged():
 def kept():
     """The caller never owns a snapshot while it is being filled."""
     many = {f"usr/share/{number}": b"x" for number in range(1500)}
-    folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
+    directory, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
     make(f"{bases}/base", many)
     staging, wrong, looks = f"{kept_in}/.rootlet-staging.kept", set(), 0
     with Helper(home.user, seconds=60) as helper:
-        with opened(folder, bases) as fds:
+        with opened(directory, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
         thread, answers = ask_aside(helper, "Keep", (kept_in, MANIFEST), name="kept")
         while thread.is_alive():
@@ -177,21 +177,23 @@ def exchanged():
     bases = fresh("bases")
     make(f"{bases}/base")
     for kind in ("tree", "staging", "content"):
-        folder, evil = fresh("trees"), fresh("evil")
-        staging = f"{folder}/.rootlet-staging.new"
+        directory, evil = fresh("trees"), fresh("evil")
+        staging = f"{directory}/.rootlet-staging.new"
         with Helper(home.user, seconds=60,
                     before=traced(f"mkdirat:delay_exit={patient(0.7) * 1e6:.0f}")) as helper:
-            thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
+            thread, answers = ask_aside(helper, "Clone", (directory, bases), name="new", base_name="base")
             wait_until(lambda: os.path.isdir(staging if kind != "tree" else f"{staging}/tree"), 20)
             if kind == "tree":
-                done = as_caller("sh", "-c", f"mv {staging}/tree {folder}/was && mv {evil} {staging}/tree")
+                done = as_caller("sh", "-c", f"mv {staging}/tree {directory}/was && mv {evil} {staging}/tree")
             elif kind == "staging":
                 done = as_caller("sh", "-c",
-                                 f"mv {staging} {folder}/was && mkdir -p {evil}/tree && mv {evil} {staging}")
+                                 f"mv {staging} {directory}/was && mkdir -p {evil}/tree && "
+                                 f"mv {evil} {staging}")
             else:
                 done = as_caller("mkdir", "-m", "777", f"{staging}/tree")
             thread.join()
-            used = [path for path in (evil, f"{folder}/was", f"{staging}/tree") if os.path.lexists(path) and
+            used = [path for path in (evil, f"{directory}/was", f"{staging}/tree")
+                    if os.path.lexists(path) and
                     os.lstat(path).st_uid == FIRST and path != f"{staging}/tree"]
         if kind == "tree":
             tap.report(done.returncode != 0 and answers[0].code == 0 and not used,
@@ -199,7 +201,7 @@ def exchanged():
         else:
             tap.report(done.returncode == 0 and answers[0].code in (REFUSED, BUSY),
                        f"Clone: a different {kind} in its place is refused", done, answers)
-        subprocess.run(["rm", "-rf", folder], check=True)
+        subprocess.run(["rm", "-rf", directory], check=True)
 
 
 def acl(*entries):
@@ -208,10 +210,10 @@ def acl(*entries):
 
 def inherited():
     """A default ACL on the caller's directory, which new files in it would inherit."""
-    folder, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
+    directory, bases, kept_in = fresh("trees"), fresh("bases"), fresh("kept")
     none = 0xffffffff
     try:
-        for one in (folder, kept_in):
+        for one in (directory, kept_in):
             os.setxattr(one, "system.posix_acl_default",
                         acl((1, 7, none), (2, 7, home.user.uid), (4, 5, none),
                                                              (0x10, 7, none), (0x20, 5, none)))
@@ -219,9 +221,9 @@ def inherited():
         tap.skip("ACLs", "this filesystem does not support them")
         return
     make(f"{bases}/base")
-    staging, kept_base = f"{folder}/.rootlet-staging.new", f"{kept_in}/kept"
+    staging, kept_base = f"{directory}/.rootlet-staging.new", f"{kept_in}/kept"
     with Helper(home.user, seconds=60) as helper:
-        with opened(folder, bases) as fds:
+        with opened(directory, bases) as fds:
             answer = helper.ask("Clone", fds, name="new", base_name="base")
         with opened(kept_in, MANIFEST) as fds:
             kept_answer = helper.ask("Keep", fds, name="kept")
@@ -245,13 +247,13 @@ def changed():
         return
     for what, call, name in (("replaced", "linkat", "usr/bin/tool"),
                              ("rewritten", "copy_file_range", "etc/file")):
-        folder, bases = fresh("trees"), fresh("bases")
+        directory, bases = fresh("trees"), fresh("bases")
         base = make(f"{bases}/base")
-        linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(folder).st_dev
+        linked = os.stat(f"{base}/usr/bin/tool").st_dev == os.stat(directory).st_dev
         with Helper(home.user, seconds=60,
                     before=traced(f"{call}:delay_enter={patient(1.5) * 1e6:.0f}")) as helper:
-            thread, answers = ask_aside(helper, "Clone", (folder, bases), name="new", base_name="base")
-            copy = f"{folder}/.rootlet-staging.new/tree"
+            thread, answers = ask_aside(helper, "Clone", (directory, bases), name="new", base_name="base")
+            copy = f"{directory}/.rootlet-staging.new/tree"
             # At this point the other files exist; of this one there is at most an empty copy.
             seen = wait_until(lambda: os.path.isdir(f"{copy}/usr/bin") if call == "linkat" else
                               os.path.exists(f"{copy}/etc/file"), 20)
@@ -319,12 +321,12 @@ def endless():
 
 def outside():
     """A tree whose etc is a link: nothing is created in its target."""
-    folder, bases, victim = fresh("trees"), fresh("bases"), fresh("victim")
+    directory, bases, victim = fresh("trees"), fresh("bases"), fresh("victim")
     os.chmod(victim, 0o777)
     make(f"{bases}/base")
-    tree = f"{folder}/.rootlet-staging.new/tree"
+    tree = f"{directory}/.rootlet-staging.new/tree"
     with Helper(home.user, seconds=20) as helper:
-        with opened(folder, bases) as fds:
+        with opened(directory, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
         shutil.rmtree(f"{tree}/etc")
         os.symlink(victim, f"{tree}/etc")
@@ -393,7 +395,7 @@ def unread():
 def counted():
     """max-count is checked when the name is given, counts hidden names, and works across simultaneous
     sessions."""
-    bases, folder = fresh("bases"), fresh("trees")
+    bases, directory = fresh("bases"), fresh("trees")
     make(f"{bases}/base", rule=forged_trees.INSTALLED)
     installed.enter()
     installed.allow(home.user, "max-count = 1")
@@ -402,9 +404,9 @@ def counted():
     def ask(helper, kind, paths, **fields):
         with opened(*paths) as fds:
             return helper.ask(kind, fds, **fields)
-    cloned = [ask(helper, "Clone", (folder, bases), name=f"n{number}", base_name="base")
+    cloned = [ask(helper, "Clone", (directory, bases), name=f"n{number}", base_name="base")
               for number, helper in enumerate(helpers)]
-    with opened(folder) as (fd,):
+    with opened(directory) as (fd,):
         fcntl.flock(fd, fcntl.LOCK_EX)
         thread, first = ask_aside(helpers[0], "Publish", (MANIFEST,), mode=0o700)
         time.sleep(1.5)
@@ -416,22 +418,22 @@ def counted():
         helper.leave()
     tap.report(all(one.code == 0 for one in cloned) and waits and first[0].code == 0 and
                second.code == REFUSED and
-               "max-count" in second.message and os.listdir(folder) == ["n0"],
+               "max-count" in second.message and os.listdir(directory) == ["n0"],
                "max-count: the second of two simultaneous sessions is refused", cloned, waits, first, second)
-    os.rename(f"{folder}/n0", f"{folder}/.n0")
+    os.rename(f"{directory}/n0", f"{directory}/.n0")
     with Helper(home.user) as helper:
-        answer = ask(helper, "Clone", (folder, bases), name="n1", base_name="base")
+        answer = ask(helper, "Clone", (directory, bases), name="n1", base_name="base")
     tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a hidden name counts",
                answer)
 
 
 def timed():
     """max-seconds applies to every operation, not only to a command in a jail."""
-    bases, folder = fresh("bases"), fresh("trees")
+    bases, directory = fresh("bases"), fresh("trees")
     tree = make(f"{bases}/base")
     for what, code in (("a small tree", 0), ("a sparse file of 1 TiB", None)):
         for kind, paths, fields in (("Verify", (tree,), {}),
-                                    ("Clone", (folder, bases), {"name": "new", "base_name": "base"})):
+                                    ("Clone", (directory, bases), {"name": "new", "base_name": "base"})):
             installed.allow(home.user, "max-seconds = 3")
             began = time.monotonic()
             with Helper(home.user, seconds=30) as helper, opened(*paths) as fds:
@@ -451,8 +453,8 @@ def word_of_the_caller():
     done, _ = installed.install(installed.group_of(home.user))
     installed.allow(home.user)
     uid = installed.range_of(home.user)
-    folder = 0o40755
-    nodes = {1: (folder, {"etc": 2}), 2: (folder, {"rootlet": 3}), 3: (folder, {"manifest.json": 4}),
+    directory = 0o40755
+    nodes = {1: (directory, {"etc": 2}), 2: (directory, {"rootlet": 3}), 3: (directory, {"manifest.json": 4}),
              4: (0o100644, {})}
     path = fresh("fuse")
     for as_user in (True, False):

@@ -78,7 +78,7 @@ def refuse(what, codes, *requests, says="", meanwhile=None):
 
 def objects():
     refuse("Change: a rootfs that does not exist", {MISSING}, changed(name="nosuch"))
-    home.make_folder(f"{home.store}/plain")
+    home.make_dir(f"{home.store}/plain")
     refuse("Change: a plain directory", {REFUSED}, changed(name="plain"), says="not a rootfs")
     os.symlink(TREE, f"{home.store}/link")
     refuse("Change: a symlink to a rootfs", {REFUSED}, changed(name="link"))
@@ -193,15 +193,15 @@ def exchanges():
     refuse("Publish without replace", {EXISTS}, *ready, publish())
     refuse("Publish without replace, keeping the old one", {EXISTS}, *ready, publish(keep_old=1))
     refuse("Publish of a rootfs that was renamed", {SYSTEM}, *ready, publish(replace=1), meanwhile=moved)
-    plain = home.make_folder(f"{home.store}/plain")
-    home.write(f"{os.path.relpath(plain, home.folder)}/file", "precious")
+    plain = home.make_dir(f"{home.store}/plain")
+    home.write(f"{os.path.relpath(plain, home.dir)}/file", "precious")
     refuse("Publish of a rootfs whose name another directory has", {BUSY}, *ready, publish(replace=1),
            meanwhile=lambda: moved(plain), says="was replaced")
     os.rename(plain, OLD)
     refuse("Publish: NAME.previous is a plain directory", {REFUSED}, *ready, publish(replace=1, keep_old=1),
            says="test-rootfs.previous is not a rootfs")
     shutil.rmtree(OLD)
-    os.symlink(home.folder, OLD)
+    os.symlink(home.dir, OLD)
     refuse("Publish: NAME.previous is a symlink", {REFUSED}, *ready, publish(replace=1, keep_old=1),
            says="test-rootfs.previous")
     os.unlink(OLD)

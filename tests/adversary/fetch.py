@@ -37,13 +37,13 @@ def landlock_version():
 
 def layout(home):
     """Creates the user's directories: a home, and a cache with files that do not concern the process."""
-    folder = home.make_folder(f"{home.folder}/captured")
+    directory = home.make_dir(f"{home.dir}/captured")
     for name in ("home", "cache", "cache/indexes", "cache/packages", "cache/solv", "cache/bases",
                  "cache/kernels",
                  "cache/kernels/one", "cache/kernels/.new"):
-        home.make_folder(f"{folder}/{name}")
-    os.symlink(f"{folder}/home/file", f"{folder}/cache/packages/link")
-    return folder
+        home.make_dir(f"{directory}/{name}")
+    os.symlink(f"{directory}/home/file", f"{directory}/cache/packages/link")
+    return directory
 
 
 @contextlib.contextmanager
@@ -51,14 +51,14 @@ def listening(home, name):
     """Returns the path of a listening socket in /run/user. A packet socket is beside it, and an abstract one
     is called NAME."""
     uid, gid = home.user.ids()
-    folder = f"/run/user/{uid}"
-    made = AS_ROOT and not os.path.isdir(folder)
-    if not AS_ROOT and not os.path.isdir(folder):
-        folder = home.folder  # the user has no login session here
+    directory = f"/run/user/{uid}"
+    made = AS_ROOT and not os.path.isdir(directory)
+    if not AS_ROOT and not os.path.isdir(directory):
+        directory = home.dir  # the user has no login session here
     if made:
-        os.makedirs(folder, mode=0o700)
-        os.chown(folder, uid, gid)
-    path = f"{folder}/rootlet-test.{os.getpid()}"
+        os.makedirs(directory, mode=0o700)
+        os.chown(directory, uid, gid)
+    path = f"{directory}/rootlet-test.{os.getpid()}"
     sockets = []
     for address, kind in ((path, socket.SOCK_STREAM), (f"{path}.packets", socket.SOCK_SEQPACKET),
                           (f"\0{name}", socket.SOCK_STREAM)):
@@ -77,7 +77,7 @@ def listening(home, name):
         os.unlink(path)
         os.unlink(f"{path}.packets")
         if made:
-            os.rmdir(folder)
+            os.rmdir(directory)
 
 
 def take_all(listener):
@@ -114,16 +114,16 @@ def victim(home):
 def captured(*more, version):
     """Runs all attempts; MORE is passed to the program. VERSION: the Landlock version to assume."""
     home = Home()
-    folder, name = layout(home), f"rootlet-test.{os.getpid()}.{len(more)}"
+    directory, name = layout(home), f"rootlet-test.{os.getpid()}.{len(more)}"
     mirror_socket, mirror_port = listen_tcp()
     other_socket, other_port = listen_tcp()
     where = " without Landlock" if more else ""
     with listening(home, name) as path, victim(home) as (pid, terminal), mirror_socket, other_socket:
-        done = subprocess.run([f"{BUILD}/tests/captured", folder, str(mirror_port), str(other_port),
+        done = subprocess.run([f"{BUILD}/tests/captured", directory, str(mirror_port), str(other_port),
                                str(pid), terminal, path,
                                name, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=False,
-                              cwd=home.folder, env={"PATH": "/usr/bin:/bin", "SECRET": "of-the-user"},
+                              cwd=home.dir, env={"PATH": "/usr/bin:/bin", "SECRET": "of-the-user"},
                               timeout=300,
                               **home.user.switch())
     rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]

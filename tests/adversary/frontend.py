@@ -31,10 +31,10 @@ AT = mirror()
 ROOTFS = small_rootfs()
 TREE = f"{ROOTFS.store}/test-rootfs"
 home = Home()
-FOLDER = home.make_folder(f"{home.folder}/trees")
-PRECIOUS = home.make_folder(f"{home.folder}/precious")
+DIRECTORY = home.make_dir(f"{home.dir}/trees")
+PRECIOUS = home.make_dir(f"{home.dir}/precious")
 home.write("precious/file", "of-the-host")
-BUILD = Build(AT, FOLDER)
+BUILD = Build(AT, DIRECTORY)
 
 
 def untouched():
@@ -42,7 +42,7 @@ def untouched():
     wrong = []
     if os.listdir(PRECIOUS) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
         wrong.append(f"changed: {os.listdir(PRECIOUS)}")
-    return wrong + [f"left: {name}" for name in os.listdir(FOLDER)]
+    return wrong + [f"left: {name}" for name in os.listdir(DIRECTORY)]
 
 
 # --- builds ---
@@ -73,9 +73,9 @@ def left_in_the_middle():
 
 def changed_afterwards(engine):
     """Files that change after they were accepted: the verified content is what gets installed."""
-    copies = home.make_folder(f"{home.folder}/copies")
-    build = Build(AT, FOLDER, engine)
-    with Tidy(home, FOLDER) as tidy, Helper(home.user, seconds=600) as helper:
+    copies = home.make_dir(f"{home.dir}/copies")
+    build = Build(AT, DIRECTORY, engine)
+    with Tidy(home, DIRECTORY) as tidy, Helper(home.user, seconds=600) as helper:
         answers = []
         for kind, paths, fields in build.whole():
             if kind == "Package":
@@ -98,28 +98,29 @@ def changed_afterwards(engine):
 
 def race_finished():
     """Publish and Clone while the staging directory is swapped."""
-    bases = home.make_folder(f"{home.folder}/bases")
+    bases = home.make_dir(f"{home.dir}/bases")
     session = Session(home.user, [*BUILD.whole(), ("Bootstrap", (), {})])
-    with opened(bases, home.write("manifest", "{}")) as (folder, file):
-        answer = session.send(request("Keep", name="base"), [folder, file])
+    with opened(bases, home.write("manifest", "{}")) as (directory, file):
+        answer = session.send(request("Keep", name="base"), [directory, file])
         session.wrong += [f"Keep: {answer}"] if answer.code else []
-        link = f"{FOLDER}/link"
+        link = f"{DIRECTORY}/link"
         os.symlink(PRECIOUS, link)
-        with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
+        with swapping(f"{DIRECTORY}/.rootlet-staging.new", link) as flips:
             answer = session.send(request("Publish", mode=0o700), [file])
     wrong = session.leave() + precious()
     tap.report(flips[0] > 10 and (answer.code in TYPED or answer.code == 0) and not wrong,
                "staging swapped for a symlink during Publish: the link's target is unharmed", flips, answer,
                *wrong)
     clear()
-    race_made("Clone", RACE_SECONDS / 2, [("Clone", (FOLDER, bases), {"name": "new", "base_name": "base"})])
+    race_made("Clone", RACE_SECONDS / 2,
+              [("Clone", (DIRECTORY, bases), {"name": "new", "base_name": "base"})])
     shutil.rmtree(bases, ignore_errors=True)
 
 
 def clear():
     """Removes what a race left under the staging name or beside it; only root can."""
-    for name in os.listdir(FOLDER):
-        path = f"{FOLDER}/{name}"
+    for name in os.listdir(DIRECTORY):
+        path = f"{DIRECTORY}/{name}"
         if os.path.islink(path):
             os.unlink(path)
         else:
@@ -140,11 +141,11 @@ def race_made(what, seconds, requests):
     """Swaps the staging directory that the first of REQUESTS creates, and the others use, for a symlink to
     protected files."""
     # Beside it: the caller cannot move a directory that they do not own into another one.
-    link, swaps, codes, whole, wrong = f"{FOLDER}/link", 0, {}, 0, []
+    link, swaps, codes, whole, wrong = f"{DIRECTORY}/link", 0, {}, 0, []
     began = time.monotonic()
     while goes_on(began, seconds, swaps > 20 and whole):
         os.symlink(PRECIOUS, link)
-        with swapping(f"{FOLDER}/.rootlet-staging.new", link) as flips:
+        with swapping(f"{DIRECTORY}/.rootlet-staging.new", link) as flips:
             for _ in range(5):
                 with Helper(home.user) as helper:
                     for kind, paths, fields in requests:
@@ -359,20 +360,21 @@ def swapping(path, other):
 
 def fill(path):
     """Creates a directory of the caller that looks like stale staging."""
-    home.make_folder(path)
+    home.make_dir(path)
     for number in range(30):
-        home.write(f"{os.path.relpath(path, home.folder)}/d{number}/file", "x")
+        home.write(f"{os.path.relpath(path, home.dir)}/d{number}/file", "x")
 
 
 def race(what, place):
     """Removes stale staging while PLACE in it is swapped for a symlink to protected files."""
-    stale, link = f"{FOLDER}/.rootlet-staging.x", f"{home.folder}/link"
+    stale, link = f"{DIRECTORY}/.rootlet-staging.x", f"{home.dir}/link"
     swaps, codes = 0, {}
     began = time.monotonic()
     while goes_on(began, RACE_SECONDS, swaps > 100):
         fill(stale)
         os.symlink(PRECIOUS, link)
-        with swapping(f"{stale}{place}", link) as flips, Helper(home.user) as helper, opened(FOLDER) as fds:
+        with swapping(f"{stale}{place}", link) as flips, Helper(home.user) as helper, \
+                opened(DIRECTORY) as fds:
             for _ in range(20):
                 answer = helper.ask("Remove", fds, name="x", stale=1)
                 codes[answer.code] = codes.get(answer.code, 0) + 1
@@ -388,7 +390,7 @@ def race(what, place):
 def race_package(engine):
     """A cached .deb that is rewritten while the helper reads it: only the content that the index signs is
     accepted."""
-    build = Build(AT, FOLDER, engine)
+    build = Build(AT, DIRECTORY, engine)
     _, (good,), signed = build.packages("universe")["attr"]
     with open(good, "rb") as file:
         data = file.read()
@@ -421,7 +423,7 @@ def race_package(engine):
                 answer = helper.ask("Package", fds, **signed)
             verdicts[answer.code] = verdicts.get(answer.code, 0) + 1
             for path, content in files.items() if answer.code == 0 and AS_ROOT else ():
-                with open(f"{FOLDER}/.rootlet-staging.new/{path}", "rb") as file:
+                with open(f"{DIRECTORY}/.rootlet-staging.new/{path}", "rb") as file:
                     if file.read() != content:
                         wrong.append(f"content other than the signed one was accepted: {path}")
     stop.set()

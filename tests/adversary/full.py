@@ -22,7 +22,7 @@ if not AS_ROOT:
     tap.done()
 FIRST, AT = changes.two(mirror(), f"{SCRATCH}/{os.getpid()}.two")
 outer = Home()
-POINT = outer.make_folder(f"{outer.folder}/{MOUNTED_BY_TEST}")
+POINT = outer.make_dir(f"{outer.dir}/{MOUNTED_BY_TEST}")
 TREE, OLD, CACHE = f"{POINT}/tree", f"{POINT}/old", f"{POINT}/cache"
 BASES, IMAGES = f"{CACHE}/rootlet/bases", f"{CACHE}/rootlet/images"
 # The cache is on the small disk, the store is not.
@@ -41,9 +41,9 @@ def resize(size):
     subprocess.run(["mount", "-o", f"remount,size={size}", POINT], check=True)
 
 
-def named(folder, pattern):
-    return [name for name in os.listdir(folder)
-            if re.fullmatch(pattern, name)] if os.path.isdir(folder) else []
+def named(directory, pattern):
+    return [name for name in os.listdir(directory)
+            if re.fullmatch(pattern, name)] if os.path.isdir(directory) else []
 
 
 def bases():
@@ -81,7 +81,7 @@ def rows(server):
         home.run("delete", "--yes", "--path", path)
 
     def without_base():
-        forget(f"{home.folder}/kept")
+        forget(f"{home.dir}/kept")
         shutil.rmtree(BASES, ignore_errors=True)
 
     def not_upgraded():
@@ -92,14 +92,14 @@ def rows(server):
     def with_base():
         forget(f"{POINT}/clone")
         if not bases():
-            home.run(*source, "--path", f"{home.folder}/kept", "--force")
+            home.run(*source, "--path", f"{home.dir}/kept", "--force")
     upgrade = Row(["upgrade", "--path", OLD, "--keyring", AT.keyring, "--mirror", server.url], SPACE, "",
                   lambda: os.lstat(OLD).st_ino, not_upgraded)
     return {
         "create --force": Row([*source, "--path", TREE, "--force", "--fresh"], SPACE, "",
                               lambda: os.lstat(TREE).st_ino, lambda: None, replaces=True),
         # The only cost is time on the next create.
-        "a snapshot": Row([*source, "--path", f"{home.folder}/kept"], 0,
+        "a snapshot": Row([*source, "--path", f"{home.dir}/kept"], 0,
                       "cannot save the snapshot: .*No space left",
                       bases,
                       without_base),
@@ -175,7 +175,7 @@ def fill(what, row):
 
 
 def main(server):
-    home.make_folder(CACHE)
+    home.make_dir(CACHE)
     made = home.create("--path", TREE, "--quiet", server=server, at=AT)
     if not tap.report(made.status == 0, "the first create works", made):
         return

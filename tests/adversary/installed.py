@@ -42,18 +42,18 @@ def install():
                "install-helper: sets the two capabilities, permitted only", capabilities)
     again = install_helper("--group", GROUP)
     tap.report(again.returncode == 0, "install-helper: works a second time", again.stdout)
-    folder = os.path.dirname(installed.HELPER)
+    directory = os.path.dirname(installed.HELPER)
     for what, owner, mode, good in (("that others can write", 0, 0o777, False),
                                     ("of another user", USER.uid, 0o755, False),
                                     ("of another user, even if sticky", USER.uid, 0o1777, False),
                                     ("of root that is sticky", 0, 0o1777, True)):
-        os.chown(folder, owner, -1)
-        os.chmod(folder, mode)
+        os.chown(directory, owner, -1)
+        os.chmod(directory, mode)
         again = install_helper("--group", GROUP)
-        tap.report(again.returncode == (0 if good else 1) and (good or folder in again.stdout),
+        tap.report(again.returncode == (0 if good else 1) and (good or directory in again.stdout),
                    f"install-helper: {'accepts' if good else 'refuses'} a directory {what}", again.stdout)
-        os.chown(folder, 0, -1)
-        os.chmod(folder, 0o755)
+        os.chown(directory, 0, -1)
+        os.chmod(directory, 0o755)
     default_group()
     again = install_helper("--remove")
     st = os.stat(installed.HELPER)
@@ -152,16 +152,16 @@ def policies():
     tap.report(answer.code == HOST and "chown" in answer.message,
                "a policy of another owner is refused", answer)
     os.chown(installed.POLICY, 0, -1)
-    folder = os.path.dirname(installed.POLICY)
+    directory = os.path.dirname(installed.POLICY)
     for what, owner, mode in (("that others can write", 0, 0o757), ("that its group can write", 0, 0o775),
                               ("of another owner", USER.uid, 0o755)):
-        os.chown(folder, owner, -1)
-        os.chmod(folder, mode)
+        os.chown(directory, owner, -1)
+        os.chmod(directory, mode)
         answer, _ = greeted()
-        tap.report(answer.code == HOST and f"chmod go-w {folder}" in answer.message,
+        tap.report(answer.code == HOST and f"chmod go-w {directory}" in answer.message,
                    f"a policy in a directory {what} is refused", answer)
-    os.chown(folder, 0, -1)
-    os.chmod(folder, 0o755)
+    os.chown(directory, 0, -1)
+    os.chmod(directory, 0o755)
     answer, _ = greeted()
     tap.report(answer.code == 0, "the policy is accepted again after these are fixed", answer)
     for file in ("/etc/subuid", "/etc/subgid"):
@@ -288,9 +288,9 @@ def snapshots(home, create):
     cloned = create("cloned")
     tap.report(cloned.status == 0 and "Cloned from a cached snapshot" in cloned.out,
                "the next create clones the snapshot that the first one saved", cloned)
-    folder = f"{home.cache}/rootlet/bases"
-    for base in (name for name in os.listdir(folder) if name[0] != "."):
-        with open(f"{trees.inside(f'{folder}/{base}')}/etc/rootlet/digest", "r+b") as file:
+    directory = f"{home.cache}/rootlet/bases"
+    for base in (name for name in os.listdir(directory) if name[0] != "."):
+        with open(f"{trees.inside(f'{directory}/{base}')}/etc/rootlet/digest", "r+b") as file:
             lines = file.read().splitlines(True)
             file.truncate(sum(map(len, lines[:-1])))
     full = create("full")
@@ -413,7 +413,7 @@ def runs(home, rootlet):
     images = f"{home.cache}/rootlet/images"
     for words, status in ((["--root-transport", "dir"], 1), ([], 125), (["--root-transport", "image"], 125)):
         outcome = home.run("run", "--kernel", kernel, *words, "--", "true", program=rootlet,
-                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                           environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
         found = [name for name in os.listdir(images) if name[0] != "."] if os.path.isdir(images) else []
         what = " ".join(["run", *words])
         if status == 1:
@@ -515,14 +515,14 @@ def ids_of(helper):
     return maps
 
 
-def other_libraries(folder):
+def other_libraries(directory):
     """A library from the caller with the name of one that the helper needs."""
-    library = f"{folder}/libc.so.6"
+    library = f"{directory}/libc.so.6"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, f"{SCRATCH}/mark.c"], check=True)
-    copy = shutil.copy(installed.HELPER, f"{folder}/unprivileged")
+    copy = shutil.copy(installed.HELPER, f"{directory}/unprivileged")
     os.chmod(copy, 0o755)
-    setup = f"export LD_LIBRARY_PATH={folder};"
-    other = subprocess.run(["/bin/true"], env={"LD_LIBRARY_PATH": folder}, stderr=subprocess.DEVNULL,
+    setup = f"export LD_LIBRARY_PATH={directory};"
+    other = subprocess.run(["/bin/true"], env={"LD_LIBRARY_PATH": directory}, stderr=subprocess.DEVNULL,
                            check=False)
     plain, tricked = (Helper(USER, program=copy, setup=text) for text in ("", setup))
     codes = plain.leave(), tricked.leave()
@@ -535,12 +535,12 @@ def other_libraries(folder):
 
 def environment():
     library = trick_library()
-    folder = f"{SCRATCH}/marks"
-    os.makedirs(folder, exist_ok=True)
-    os.chmod(folder, 0o777)
+    directory = f"{SCRATCH}/marks"
+    os.makedirs(directory, exist_ok=True)
+    os.chmod(directory, 0o777)
     # Set inside the bash that starts the helper, so that bash itself does not use it.
     for variable in ("LD_PRELOAD", "LD_AUDIT"):
-        mark = f"{folder}/{variable}"
+        mark = f"{directory}/{variable}"
         subprocess.run(["true"], env={variable: library, "MARK": mark}, check=False)
         proof = os.path.exists(mark)
         if proof:
@@ -549,7 +549,7 @@ def environment():
         tap.report(proof and not os.path.exists(mark) and answer.code == 0,
                    f"{variable} loads nothing into the helper", proof, answer)
     if not sanitizers.watched():  # a helper with sanitizers loads libraries
-        other_libraries(folder)
+        other_libraries(directory)
     for what, before in {
             "a GLIBC_TUNABLES": "export GLIBC_TUNABLES=glibc.malloc.check=3;",
             "closed standard descriptors": "exec 0<&- 1>&- 2>&-;",
@@ -733,15 +733,15 @@ ANSWER
 def name_services():
     """A user who is, for example, in LDAP and not in /etc/passwd. The caller must not pass for another user,
     nor make the lookup fail to skip a section."""
-    folder, log = f"{SCRATCH}/names", f"{SCRATCH}/names/log"
-    os.makedirs(folder)
-    os.chmod(folder, 0o777)
+    directory, log = f"{SCRATCH}/names", f"{SCRATCH}/names/log"
+    os.makedirs(directory)
+    os.chmod(directory, 0o777)
     users = "".join(line for line in open("/etc/passwd", encoding="utf-8")
                     if not line.startswith(f"{USER.name}:"))
     for name, text in (("passwd", users), ("getent", "")):
-        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
-    os.chmod(f"{folder}/getent", 0o755)
+    os.chmod(f"{directory}/getent", 0o755)
     remote = f"echo remote:x:{USER.uid}:{USER.gid}::/home/remote:/bin/sh"
     group = f"echo remote:x:{USER.gid}:"
     other = f"echo remote:x:{USER.uid + 1}:{USER.gid}::/home/remote:/bin/sh"
@@ -760,12 +760,12 @@ def name_services():
         ("a group by name, if the lookup fails", "groups = remote\noperations =", "users = *",
          "[[ $2 = group ]] && exit 1; exit 2", "getent"),
     )
-    mounts = ((f"{folder}/passwd", "/etc/passwd"), (f"{folder}/getent", "/usr/bin/getent"))
+    mounts = ((f"{directory}/passwd", "/etc/passwd"), (f"{directory}/getent", "/usr/bin/getent"))
     for source, path in mounts:
         subprocess.run(["mount", "--bind", source, path], check=True)
     for what, first, second, answer_of, says in rows:
-        with open(f"{folder}/getent", "w", encoding="utf-8") as file:
-            file.write(NAME_SERVICE.replace("LOG", folder).replace("ANSWER", answer_of))
+        with open(f"{directory}/getent", "w", encoding="utf-8") as file:
+            file.write(NAME_SERVICE.replace("LOG", directory).replace("ANSWER", answer_of))
         sections = [f"[allow first]\n{first}\nfolders = *\nkeyrings = *"]
         sections += [f"[allow second]\n{second}\nfolders = *\nkeyrings = *"] if second else []
         installed.set_policy("\n".join([*sections, f"[ids]\nfirst = {installed.FIRST}\nuids = 1-9999",
@@ -784,13 +784,13 @@ def name_services():
     tap.report(text.count("uid=") >= len(rows) and not wrong,
                "name services: looked up as nobody, without groups, capabilities or the caller's environment",
                *wrong[:5])
-    os.chmod(f"{folder}/getent", 0o644)
+    os.chmod(f"{directory}/getent", 0o644)
     answer, _ = greeted()
     tap.report(answer.code == HOST and "getent" in answer.message, "name services: refused without getent",
                answer)
     for _, path in mounts:
         subprocess.run(["umount", path], check=True)
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
 
 
 def two_users(home, rootlet):
@@ -874,7 +874,7 @@ def further(home, at, old):
     other = Archive(f"{SCRATCH}/{os.getpid()}.further")
     soon = mirrors.date(NOW + datetime.timedelta(minutes=30))
     newer = other.sign(f"Origin: Ubuntu\nSuite: jammy\nCodename: jammy\nDate: {soon}\nSHA256:\n")
-    newer, trees = home.write("further", newer), home.make_folder(f"{home.folder}/further-trees")
+    newer, trees = home.write("further", newer), home.make_dir(f"{home.dir}/further-trees")
 
     def ask(code, what, keyring, path=newer, kind="Repository", **fields):
         with Helper(USER, program=installed.HELPER) as helper, opened(trees, at.keyring) as begin, \
@@ -913,11 +913,11 @@ def rolled_back(home):
     then = mirrors.date(now - datetime.timedelta(days=3))
     old = home.write("old", at.inrelease(Date=then, Valid_Until=None))
     new = f"{at.root}/dists/jammy/InRelease"
-    trees = home.make_folder(f"{home.folder}/rolled")
+    trees = home.make_dir(f"{home.dir}/rolled")
     kept = f"/var/lib/rootlet/releases.{USER.uid}"
 
     def ask(path, code, what, **fields):
-        with Helper(USER, program=installed.HELPER, memory=f"{home.folder}/own") as helper, \
+        with Helper(USER, program=installed.HELPER, memory=f"{home.dir}/own") as helper, \
                 opened(trees, at.keyring) as begin, opened(path) as fds:
             helper.ask("Begin", begin, name="new", suite="jammy", arch=mirrors.arch(), engine="native")
             answer = helper.ask("Release", fds, pocket="", **fields)
@@ -929,7 +929,7 @@ def rolled_back(home):
     tap.report((st.st_uid, st.st_gid, st.st_mode & 0o7777) == (0, 0, 0o600) and
                os.stat("/var/lib/rootlet").st_mode & 0o7777 == 0o700,
                "rollback, installed: only root can access the release memory", oct(st.st_mode))
-    os.path.exists(f"{home.folder}/own") and os.unlink(f"{home.folder}/own")
+    os.path.exists(f"{home.dir}/own") and os.unlink(f"{home.dir}/own")
     for word in ("http://one", "http://two", ""):
         ask(old, TRUST, f"an older one is refused, as from \"{word}\"", mirror=word)
     answer = ask(old, REFUSED, "accepting an older one needs the policy's permission", mirror="http://one",
@@ -974,7 +974,7 @@ def rolled_back(home):
 
 def published(home, rootlet):
     """publish, create --from, upgrade and verify, with the range of the policy."""
-    www, publisher = f"{home.folder}/www", Publisher(home, "publisher")
+    www, publisher = f"{home.dir}/www", Publisher(home, "publisher")
     keyring, owner = publisher.keyrings["publisher"], installed.range_of(USER)
     source = ["--from", www, "--published", "test-rootfs", "--keyring", keyring]
 

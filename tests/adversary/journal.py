@@ -58,7 +58,7 @@ def send_entry(uid, **fields):
 
 
 def requests(count=2):
-    with Helper(USER, program=installed.HELPER) as helper, opened(HOME.folder) as fds:
+    with Helper(USER, program=installed.HELPER) as helper, opened(HOME.dir) as fds:
         for _ in range(count):
             helper.ask("Remove", fds, name="none")
 
@@ -129,7 +129,7 @@ def compared():
 def waiting_helper():
     """A helper that has completed a request and waits for the next."""
     helper = Helper(USER, program=installed.HELPER)
-    with opened(HOME.folder) as fds:
+    with opened(HOME.dir) as fds:
         helper.ask("Remove", fds, name="none")
     return helper
 
@@ -176,7 +176,7 @@ def rotated():
     policy()
     requests()
     config = "/usr/local/share/rootlet/logrotate.conf"
-    state = f"{ROOT.folder}/logrotate.state"
+    state = f"{ROOT.dir}/logrotate.state"
     helper = waiting_helper()
     done = subprocess.run(["/usr/sbin/logrotate", "--force", "--state", state, config],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -184,7 +184,7 @@ def rotated():
                os.stat(LOG).st_mode & 0o7777 == 0o600 and
                os.stat(LOG).st_uid == 0,
                "logrotate rotates the log; the new file has owner root and mode 0600", done.stdout)
-    with opened(HOME.folder) as fds:
+    with opened(HOME.dir) as fds:
         helper.ask("Remove", fds, name="none")
     helper.leave()
     requests()
@@ -193,8 +193,8 @@ def rotated():
                "added to the older file" in outcome.out,
                "the old and the new file form one log, including records from a running helper", outcome)
     lines = lines_of(f"{LOG}.1")
-    write_lines(lines[:-6], f"{ROOT.folder}/short")
-    outcome = verify(f"{ROOT.folder}/short", LOG)
+    write_lines(lines[:-6], f"{ROOT.dir}/short")
+    outcome = verify(f"{ROOT.dir}/short", LOG)
     tap.report(outcome.status == 1, "records removed before the rotation are noticed", outcome)
 
 

@@ -179,12 +179,12 @@ class Published:
 
     def __init__(self, home):
         publisher = Publisher(home, "publisher")
-        self.folder, self.keyring = f"{home.folder}/www", publisher.keyrings["publisher"]
-        self.outcome = publisher.publish(self.folder)
+        self.dir, self.keyring = f"{home.dir}/www", publisher.keyrings["publisher"]
+        self.outcome = publisher.publish(self.dir)
 
     def life(self, home):
         """Makes a rootfs of it; returns the first step that fails, or None."""
-        outcome = home.run("create", "--from", self.folder, "--keyring", self.keyring)
+        outcome = home.run("create", "--from", self.dir, "--keyring", self.keyring)
         if outcome.status:
             return f"published: create: {outcome.err[-200:]}"
         for step in (["check", "--deep"], ["shell", "--", "sh", "-c", KEPT],
@@ -249,7 +249,7 @@ def first_failure(name, made, cache, published, server, at):
     failed = use(made)
     if not failed and name in ON_TREES:
         home = Home(user=USER)
-        home.make_folder(home.cache)
+        home.make_dir(home.cache)
         subprocess.run(["cp", "-a", f"{cache}/rootlet", home.cache], check=True)
         failed = whole_life(home, server, at, LIVES[1:2])
         home.remove()
@@ -297,10 +297,10 @@ def with_helper(helper, act):
 
 calls()
 installed.enter("capabilities, one by one")
-FOLDER = f"{SCRATCH}/{os.getpid()}.owned"
-owned = mirror().with_packages(FOLDER, [debs.make(f"{FOLDER}.debs", name, arch(), **how)
+DIRECTORY = f"{SCRATCH}/{os.getpid()}.owned"
+owned = mirror().with_packages(DIRECTORY, [debs.make(f"{DIRECTORY}.debs", name, arch(), **how)
                                         for name, how in (("odd-owned", OWNED), ("odd-required", REQUIRED))] +
-                                       [debs.capable(f"{FOLDER}.debs", arch())])
+                                       [debs.capable(f"{DIRECTORY}.debs", arch())])
 with Server(owned.root) as served:
     capabilities(served, owned)
 tap.report(not processes_left(10), "no processes remain")

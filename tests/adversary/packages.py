@@ -14,7 +14,7 @@ LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 installed.enter("packages under limits")
 AT = mirror()
 home = Home(user=plain_user())
-PRECIOUS = home.make_folder(f"{home.folder}/precious")
+PRECIOUS = home.make_dir(f"{home.dir}/precious")
 home.write("precious/file", "of-the-host")
 # Sanitizer runtimes reserve terabytes of address space.
 LIMITS = ["max-processes = 300", "max-size = 300M", *([] if sanitizers.watched() else ["max-memory = 2G"])]
@@ -69,16 +69,16 @@ PACKAGES = {
 
 
 def create(name, scripts, entries):
-    package, folder = f"evil-{name}", f"{SCRATCH}/{os.getpid()}.{name}"
-    with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
-        deb = debs.make(f"{folder}.debs", package, mirrors.arch(), scripts, entries)
-        at = AT.with_packages(folder, [deb])
+    package, directory = f"evil-{name}", f"{SCRATCH}/{os.getpid()}.{name}"
+    with Server(f"{directory}/mirror") as server, Tidy(home) as tidy:
+        deb = debs.make(f"{directory}.debs", package, mirrors.arch(), scripts, entries)
+        at = AT.with_packages(directory, [deb])
         # The effect of the bits can only be tested in an open rootfs.
         mode = ["--tree-mode", "0755"] if name == "marked" else []
         outcome = home.create(*mode, "--name", name, "--include", package, "--quiet", server=server, at=at,
                               seconds=1500)
         wrong = tidy.complaints(60)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     return outcome, wrong
 
 

@@ -104,7 +104,7 @@ def from_own_mounts(script, *paths):
 
 
 def content(path):
-    return {where: (sorted(folders), sorted(names)) for where, folders, names in os.walk(path)}
+    return {where: (sorted(directories), sorted(names)) for where, directories, names in os.walk(path)}
 
 
 # --- directories elsewhere ---
@@ -127,10 +127,10 @@ ATTACKS = [
 ]
 
 
-def requests_on(folder, tree, bases):
+def requests_on(directory, tree, bases):
     """Returns what the caller may do with a directory, and with a rootfs if it has one."""
-    found = [("Remove", [folder], {"name": "tree"}, 0),
-             ("Clone", [folder, *bases], {"name": "new", "base_name": "base"}, 0)]
+    found = [("Remove", [directory], {"name": "tree"}, 0),
+             ("Clone", [directory, *bases], {"name": "new", "base_name": "base"}, 0)]
     return found + ([("Inspect", [tree], {}, 1), ("Verify", [tree], {}, 1)] if tree else [])
 
 
@@ -178,10 +178,10 @@ def taken(what, path, good=True, name=None):
     """Clones into PATH, which the log calls NAME."""
     records()
     answer = clone(path, f"{HOME}/bases")
-    folders = {word for one in records() for word in one["arguments"].split()}
-    tap.report(answer.code == (0 if good else REFUSED) and f"folder={name or path}" in folders,
+    directories = {word for one in records() for word in one["arguments"].split()}
+    tap.report(answer.code == (0 if good else REFUSED) and f"folder={name or path}" in directories,
                f"{what} is {'accepted' if good else 'refused'}, and the audit log has its real path", answer,
-               folders)
+               directories)
 
 
 def links():
@@ -199,16 +199,16 @@ def links():
                              ("a home behind root's link in the caller's directory",
                               f"{PLACE}/theirs/by-root/user", False)):
         live_in(home)
-        installed.allow(USER, ALLOWED, folders="~")
+        installed.allow(USER, ALLOWED, directories="~")
         taken(what, trees, good)
         taken(f"{what}, opened through that path", f"{home}/trees", good, name=trees)
     live_in(HOME)
     link(f"{PLACE}/real", f"{PLACE}/srv", 0)
     for owner, good in ((0, True), (USER.uid, False)):
         link(f"{PLACE}/real", f"{PLACE}/srv", owner)
-        installed.allow(USER, ALLOWED, folders=f"{HOME} {PLACE}/srv")
+        installed.allow(USER, ALLOWED, directories=f"{HOME} {PLACE}/srv")
         taken(f"folders = a link of {'root' if owner == 0 else 'the caller'}", real, good)
-    installed.allow(USER, ALLOWED, folders="~")
+    installed.allow(USER, ALLOWED, directories="~")
     taken("a directory outside the home", real, good=False)
     by_link = link(real, f"{HOME}/away")
     taken("a directory outside the home, through a link in it", by_link, good=False, name=real)
@@ -298,9 +298,9 @@ with open(MANIFEST, "w", encoding="ascii") as file:
     file.write("{}")
 done, _ = installed.install(installed.group_of(USER))
 tap.report(done.returncode == 0, "the helper can be installed", done.stdout)
-installed.allow(USER, ALLOWED, folders="~")
-for folder in (f"{PLACE}/bases", f"{HOME}/bases"):
-    forged.make(f"{fresh(folder)}/base", FIRST, key=key())
+installed.allow(USER, ALLOWED, directories="~")
+for directory in (f"{PLACE}/bases", f"{HOME}/bases"):
+    forged.make(f"{fresh(directory)}/base", FIRST, key=key())
 elsewhere()
 links()
 snapshots()

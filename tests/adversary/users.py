@@ -44,8 +44,8 @@ def paths():
             "run a program in it": [f"{TREE}/usr/bin/true"],
                         "write in its store": ["touch", f"{VICTIM.store}/x"],
             "list its cache": ["ls", f"{VICTIM.cache}/rootlet"],
-                        "list its state": ["ls", f"{VICTIM.folder}/state/rootlet"],
-            "read its audit log": ["cat", f"{VICTIM.folder}/state/rootlet/audit.log"]}.items():
+                        "list its state": ["ls", f"{VICTIM.dir}/state/rootlet"],
+            "read its audit log": ["cat", f"{VICTIM.dir}/state/rootlet/audit.log"]}.items():
         status, text = as_attacker(*words)
         tap.report(status != 0, f"another user cannot {what}", text)
     make = ["create", "--release", "jammy", "--profile", "test", "--mirror", SERVER.url, "--keyring",

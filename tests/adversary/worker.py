@@ -33,18 +33,18 @@ home = Home()
 
 def armed(job, attack, secret):
     """Installs a helper next to the attacker program with these orders."""
-    folder = tempfile.mkdtemp(dir=SCRATCH)
-    os.chmod(folder, 0o755)
-    shutil.copy(HELPER, folder)
+    directory = tempfile.mkdtemp(dir=SCRATCH)
+    os.chmod(directory, 0o755)
+    shutil.copy(HELPER, directory)
     with open(f"{BUILD}/tests/worker_attack", "rb") as file:
         program = bytearray(file.read())
     at = program.index(ORDERS) + len(ORDERS)
     orders = b"\0".join(one.encode() for one in (job, attack, secret)) + b"\0"
     program[at:at + len(orders)] = orders
-    with open(f"{folder}/rootlet-worker", "wb") as file:
+    with open(f"{directory}/rootlet-worker", "wb") as file:
         file.write(program)
-    os.chmod(f"{folder}/rootlet-worker", 0o755)
-    return folder
+    os.chmod(f"{directory}/rootlet-worker", 0o755)
+    return directory
 
 
 def make(server, name, *words):
@@ -57,8 +57,8 @@ def make(server, name, *words):
 
 def snapshot():
     """Returns (the snapshot directory, the name of its only snapshot)."""
-    folder = f"{home.cache}/rootlet/bases"
-    return folder, next(name for name in os.listdir(folder) if name[0] != ".")
+    directory = f"{home.cache}/rootlet/bases"
+    return directory, next(name for name in os.listdir(directory) if name[0] != ".")
 
 
 # The request for each job: (request, its directories and files, its fields).
@@ -81,12 +81,12 @@ def state():
     """Returns the state that no worker may change: the home directory and the files of the snapshot."""
     bases, base = snapshot()
     files = {}
-    for where, folders, names in os.walk(f"{bases}/{base}"):
-        for name in folders + names:
+    for where, directories, names in os.walk(f"{bases}/{base}"):
+        for name in directories + names:
             st = os.lstat(f"{where}/{name}")
             files[f"{where}/{name}"] = (st.st_mode, st.st_uid, st.st_gid, st.st_size, st.st_mtime_ns,
                                         st.st_ino)
-    return sorted(os.listdir(home.folder)), files
+    return sorted(os.listdir(home.dir)), files
 
 
 READERS, CLONERS = ("count", "digest", "check-mounts"), ("clone-to-link", "clone-linked")
@@ -129,8 +129,8 @@ def attempt(job, attack, says, rootfs, server):
     secret = home.write("secret", SECRET)
     before = state()
     kind, paths, fields = requests(rootfs)[job]
-    folder = armed(job, attack, secret)
-    with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
+    directory = armed(job, attack, secret)
+    with Helper(home.user, program=f"{directory}/rootlet-helper") as helper, opened(*paths) as fds:
         answer = helper.ask(kind, fds, **fields)
     wrong = processes_left(30)
     if not re.fullmatch(f"(rootfs linked: )?({says})", answer.message):
@@ -139,7 +139,7 @@ def attempt(job, attack, says, rootfs, server):
         wrong.append(f"the attack succeeded: {answer}")
     wrong += [] if before == state() else ["a snapshot or the home directory changed"]
     tap.report(not wrong, f"{job}: {attack}", *wrong)
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     # The attacker does not remove what a refused request leaves behind.
     with Helper(home.user) as helper, opened(home.store) as fds:
         left = [helper.ask("Remove", fds, name=name, stale=1) for name in ("new", "clone", "linked")]
@@ -151,8 +151,8 @@ def attempt(job, attack, says, rootfs, server):
 def effective(job, kind, wanted, rootfs):
     """While a worker runs, the jailer's effective capabilities are those of the request's row and no more."""
     _, paths, fields = requests(rootfs)[job]
-    folder = armed(job.removeprefix("verify-"), "wait", "")
-    with Helper(home.user, program=f"{folder}/rootlet-helper") as helper, opened(*paths) as fds:
+    directory = armed(job.removeprefix("verify-"), "wait", "")
+    with Helper(home.user, program=f"{directory}/rootlet-helper") as helper, opened(*paths) as fds:
         helper.channel.sendmsg([request(kind, **fields)],
                                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         wait_until(lambda: any("rootlet-worker" in command_of(pid) for pid in children(helper.process.pid)))
@@ -160,17 +160,18 @@ def effective(job, kind, wanted, rootfs):
                  if field_of(pid, "CapPrm") == JAILER}
     tap.report(found == {wanted}, f"{kind}: the jailer has the right effective capabilities", found,
                processes_left(30))
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
 
 
 def unending(rootfs):
     """A worker that never ends cannot keep a removal going past its time limit."""
-    folder = armed("empty", "wait", "")
+    directory = armed("empty", "wait", "")
     kind, paths, fields = requests(rootfs)["empty"]
     installed.enter()
     installed.allow(home.user, "max-seconds = 3")
     began = time.monotonic()
-    with Helper(home.user, program=f"{folder}/rootlet-helper", seconds=60) as helper, opened(*paths) as fds:
+    with Helper(home.user, program=f"{directory}/rootlet-helper", seconds=60) as helper, \
+            opened(*paths) as fds:
         answer = helper.ask(kind, fds, **fields)
     seconds = time.monotonic() - began
     wrong = processes_left(30)
@@ -182,7 +183,7 @@ def unending(rootfs):
         answer = helper.ask(kind, fds, **{**fields, "stale": 1})
     tap.report(answer.code == 0 and not home.leftovers(), "the next command removes what is left", answer,
                home.leftovers())
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
 
 
 def ask_release(program, memory, setup=""):
@@ -198,8 +199,8 @@ def ask_release(program, memory, setup=""):
 def memory_taken():
     """A verifier that locks and damages its caller's release memory delays this caller until its jail ends,
     and makes them start over. It cannot harm any other caller's."""
-    memory, other = f"{home.folder}/memory", f"{home.folder}/other"
-    folder = armed("verify", "take-memory", "")
+    memory, other = f"{home.dir}/memory", f"{home.dir}/other"
+    directory = armed("verify", "take-memory", "")
 
     def build(path, code, what, says=""):
         helper, answer = ask_release(HELPER, path)
@@ -208,7 +209,7 @@ def memory_taken():
 
     build(memory, 0, "a release file is remembered")
     kind, paths, fields = Build(AT, home.store).begin
-    with Helper(home.user, program=f"{folder}/rootlet-helper", memory=memory) as helper, \
+    with Helper(home.user, program=f"{directory}/rootlet-helper", memory=memory) as helper, \
             opened(*paths) as fds:
         helper.channel.sendmsg([request(kind, **{**fields, "name": "held"})],
                                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
@@ -218,13 +219,13 @@ def memory_taken():
         build(memory, BUSY, "while the verifier holds it, the caller's next build is refused")
         build(other, 0, "a build with another one succeeds")
     build(memory, HOST, "afterwards, the damage is noticed, and the remedy named", f"rm {memory}")
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
 
 
 def programs_of_verifier():
     """gpgv reads what nobody has verified yet. Taken over, it can neither use the release memory nor get it
     from the verifier."""
-    log, memory, program = (f"{home.folder}/{name}" for name in ("log", "memory", "gpgv"))
+    log, memory, program = (f"{home.dir}/{name}" for name in ("log", "memory", "gpgv"))
     with open(program, "w", encoding="ascii") as file:
         file.write("#!/bin/sh\n"
                    'for fd in /proc/self/fd/*; do readlink "$fd" | sed "s/^/own: /"; done >&2\n'

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 {
 	_cleanup_error_ struct error *err = NULL;
 	struct resolve_index index = { .packages = argc > 1 ? argv[1] : "", .base = true };
-	_cleanup_free_ char *folder = NULL, *kept = NULL;
+	_cleanup_free_ char *dir = NULL, *kept = NULL;
 	_cleanup_close_ int fd = -1;
 	struct choices choices = { 0 };
 
@@ -23,9 +23,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = open(index.packages, O_RDONLY | O_CLOEXEC);
-	folder = cache_path(KEPT_FILES_DIRECTORY, &err);
-	if (fd < 0 || !folder || file_sha256(fd, index.sha256, &err) < 0 ||
-	    !(kept = cache_file(folder, index.sha256, &err))) {
+	dir = cache_path(KEPT_FILES_DIRECTORY, &err);
+	if (fd < 0 || !dir || file_sha256(fd, index.sha256, &err) < 0 ||
+	    !(kept = cache_file(dir, index.sha256, &err))) {
 		fprintf(stderr, "choose: %s\n", err ? err->message : "cannot read the index");
 		return 1;
 	}

@@ -29,7 +29,7 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
 }
 
 /* Returns a descriptor of the directory $FUZZ_ROOM, a private tmpfs of this process. */
-static inline int fuzz_folder(void)
+static inline int fuzz_dir(void)
 {
 	static int fd = -1;
 	const char *room = getenv("FUZZ_ROOM");

@@ -18,7 +18,7 @@ static char *place(const char *path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int parent = fuzz_folder();
+	int parent = fuzz_dir();
 	int fd = fuzz_file(data, size), tree;
 	char deb[64];
 
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(tree);
 	close(fd);
 	fuzz_check_outside();
-	if (folder_remove(parent, "tree") < 0)
+	if (dir_remove(parent, "tree") < 0)
 		abort();
 	return 0;
 }

@@ -19,9 +19,9 @@ struct part {
 
 static struct part parts[PACKAGES];
 
-static void put(int folder, const char *name, const char *text)
+static void put(int dir, const char *name, const char *text)
 {
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		abort();
@@ -32,7 +32,7 @@ static void put(int folder, const char *name, const char *text)
 static struct layout make_layout(int parent)
 {
 	struct layout layout = layout_make(parent);
-	int etc = tree_make_folders(layout.tree, "etc");
+	int etc = tree_make_dirs(layout.tree, "etc");
 
 	if (etc < 0)
 		abort();
@@ -149,7 +149,7 @@ static void forget_plan(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int parent = fuzz_folder();
+	int parent = fuzz_dir();
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = fuzz_text(data, size);
 	struct layout layout;

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.suite = "jammy",
 			.package = "bash",
 			.engine = "debootstrap",
-			.folder = "/home/lab/x",
+			.dir = "/home/lab/x",
 			.keyring = -1,
 		};
 

@@ -3,7 +3,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int parent = fuzz_folder();
+	int parent = fuzz_dir();
 	_cleanup_error_ struct error *err = NULL;
 	struct layout layout;
 	int fd, state;

@@ -17,8 +17,8 @@ static inline struct layout layout_make(int parent)
 	if (mkdirat(parent, "tree", 0755) < 0)
 		abort();
 	layout.tree = openat(parent, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(tree_make_folders(layout.tree, DPKG_INFO));
-	layout.work = tree_make_folders(layout.tree, WORK);
+	close(tree_make_dirs(layout.tree, DPKG_INFO));
+	layout.work = tree_make_dirs(layout.tree, WORK);
 	if (layout.work < 0)
 		abort();
 	return layout;

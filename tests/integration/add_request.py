@@ -67,10 +67,10 @@ def add(tree):
     return good
 
 
-def leave_out(folder, names):
+def leave_out(directory, names):
     """Tells shutil.copytree() to ignore builds and files that are not source."""
     return {name for name in names if name == "__pycache__" or
-            folder == SOURCE and (name == ".git" or name.startswith("build"))}
+            directory == SOURCE and (name == ".git" or name.startswith("build"))}
 
 
 def same(one, other):
@@ -80,7 +80,7 @@ def same(one, other):
 
 def changed(tree):
     """Returns the files of TREE that differ from the source tree."""
-    files = [os.path.relpath(f"{folder}/{name}", tree) for folder, _, names in os.walk(tree)
+    files = [os.path.relpath(f"{directory}/{name}", tree) for directory, _, names in os.walk(tree)
              for name in names]
     return sorted(name for name in files if not same(f"{SOURCE}/{name}", f"{tree}/{name}"))
 
@@ -102,11 +102,11 @@ def check(home, tree):
                            check=True).stdout
     row = json.loads(table)["requests"]["Sample"]
     protocol.REQUESTS["Sample"] = (row["number"], row["fields"])
-    log, file = f"{home.folder}/audit.log", home.write("file", "")
+    log, file = f"{home.dir}/audit.log", home.write("file", "")
     rows = (
-        ("with an invalid name", home.folder, "invalid sample's name", {"name": "a b", "number": 7}),
-        ("with a name that is too long", home.folder, "malformed", {"name": "x" * 9, "number": 7}),
-        ("with an invalid number", home.folder, "invalid sample's number", {"name": "x", "number": 0}),
+        ("with an invalid name", home.dir, "invalid sample's name", {"name": "a b", "number": 7}),
+        ("with a name that is too long", home.dir, "malformed", {"name": "x" * 9, "number": 7}),
+        ("with an invalid number", home.dir, "invalid sample's number", {"name": "x", "number": 0}),
         ("without its descriptor", None, "takes 1 descriptors, not 0", {"name": "x", "number": 7}),
         ("with the wrong kind of descriptor", file, "wrong kind", {"name": "x", "number": 7}))
     with protocol.Helper(home.user, program=f"{tree}/build/helper/rootlet-helper", record=log) as helper:
@@ -114,7 +114,7 @@ def check(home, tree):
             with protocol.opened(*([path] if path else [])) as fds:
                 answer = helper.ask("Sample", fds, **fields)
             tap.report(answer.code == INPUT and says in answer.message, f"Sample {what} is refused", answer)
-        with protocol.opened(home.folder) as fds:
+        with protocol.opened(home.dir) as fds:
             answer = helper.ask("Sample", fds, name="x", number=7)
         tap.report(answer.code == 0 and answer.status == 8, "Sample is carried out", answer)
     with open(log, encoding="utf-8") as lines:

@@ -32,19 +32,19 @@ AT = mirror()
 ROOTFS = small_rootfs()
 TREE = f"{ROOTFS.store}/test-rootfs"
 home = Home()
-FOLDER = home.make_folder(f"{home.folder}/trees")
-PLAIN = home.make_folder(f"{FOLDER}/plain")
+DIRECTORY = home.make_dir(f"{home.dir}/trees")
+PLAIN = home.make_dir(f"{DIRECTORY}/plain")
 FILE = home.write("trees/plain/precious", "precious")
-os.symlink(PLAIN, f"{FOLDER}/link")
+os.symlink(PLAIN, f"{DIRECTORY}/link")
 # The target of links that the helper must not follow.
-os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
+os.symlink(PLAIN, f"{DIRECTORY}/.rootlet-staging.trap")
 
 
 def listing():
-    """Returns everything below `folder` with owner, mode and symlink target."""
+    """Returns everything below `directory` with owner, mode and symlink target."""
     seen = []
-    for where, folders, names in os.walk(FOLDER):
-        for name in sorted(folders + names):
+    for where, directories, names in os.walk(DIRECTORY):
+        for name in sorted(directories + names):
             path = f"{where}/{name}"
             st = os.lstat(path)
             seen.append((path, st.st_mode, st.st_uid, st.st_size,
@@ -93,14 +93,14 @@ def refuse(what, kind, paths=(), /, codes=(INPUT, REFUSED), first=(), **fields):
         verdict(what, helper.ask(kind, fds, **fields), set(codes), helper, more)
 
 
-BUILD = Build(AT, FOLDER)
+BUILD = Build(AT, DIRECTORY)
 BEGIN, RELEASE = BUILD.begin, BUILD.release
 ACCEPTED = BUILD.accepted("main")
-OLD_ENGINE = Build(AT, FOLDER, "debootstrap")
+OLD_ENGINE = Build(AT, DIRECTORY, "debootstrap")
 INRELEASE, INDEX = RELEASE[1][0], ACCEPTED[-1][1][0]
 ATTR = BUILD.packages("universe")["attr"]
 FURTHER = Archive(f"{SCRATCH}/{os.getpid()}.further")
-FURTHER.publish([package(FURTHER.folder, "odd-one", "1", "further")])
+FURTHER.publish([package(FURTHER.dir, "odd-one", "1", "further")])
 DISTS = f"{FURTHER.root}/dists/stable"
 REPOSITORY = ("Repository", (f"{DISTS}/InRelease", FURTHER.keyring),
               {"name": "repository-1", "suite": "stable"})
@@ -134,12 +134,12 @@ COMPLETE = {
     "Open": ("Open", (TREE,), {}, ()),
     "Read": ("Read", (TREE,), {"file": "passwd"}, ()),
     "Find": ("Find", (TREE,), {"paths": ["/etc"]}, ()),
-    "Clone": ("Clone", (FOLDER, FOLDER), {"name": "new", "base_name": "plain"}, ()),
-    "Remove": ("Remove", (FOLDER,), {"name": "plain"}, ()),
+    "Clone": ("Clone", (DIRECTORY, DIRECTORY), {"name": "new", "base_name": "plain"}, ()),
+    "Remove": ("Remove", (DIRECTORY,), {"name": "plain"}, ()),
     "Execute": ("Execute", (TREE, *["/dev/null"] * 3), {"argv": ["true"], "user": "root"}, ()),
     "BuildImage": ("BuildImage", (TREE, image), {"format": "erofs"}, ()),
 }
-KEEP = ("Keep", (FOLDER, FILE), {"name": "new"}, ())
+KEEP = ("Keep", (DIRECTORY, FILE), {"name": "new"}, ())
 
 
 def protocol():
@@ -230,7 +230,7 @@ def misplaced(session, kind, right, values, fds):
 
 
 def descriptors():
-    with strange(home, FOLDER, FILE) as fds:
+    with strange(home, DIRECTORY, FILE) as fds:
         for what, (kind, paths, values, first) in COMPLETE.items():
             session = Session(home.user, first)
             with opened(*paths) as right:
@@ -245,15 +245,15 @@ def descriptors():
 
 def finished():
     """The requests about a finished tree."""
-    bases = home.make_folder(f"{home.folder}/bases")
+    bases = home.make_dir(f"{home.dir}/bases")
     manifest = home.write("manifest", "{}")
     session = Session(home.user, BUILD.whole())
     wrong = miscounted(session, "Bootstrap", [], {})
     answer = session.send(request("Bootstrap"))
     wrong += [f"Bootstrap: {answer}"] if answer.code else []
-    with strange(home, FOLDER, FILE) as fds, opened(bases, manifest) as (folder, file):
+    with strange(home, DIRECTORY, FILE) as fds, opened(bases, manifest) as (directory, file):
         rows = (("AddGroup", [], {"name": "x", "gid": 1500}), ("AddUser", [], ACCOUNT),
-                ("Publish", [file], {"mode": 0o700}), ("Keep", [folder, file], {"name": "base"}))
+                ("Publish", [file], {"mode": 0o700}), ("Keep", [directory, file], {"name": "base"}))
         for row in rows:
             wrong += miscounted(session, *row)
         tap.report(not wrong, "a wrong number of descriptors is refused after Bootstrap", *wrong)
@@ -266,11 +266,11 @@ def finished():
                    "AddGroup: an existing group is refused",
                    answer)
         with opened(home.write("long", "x" * (MANIFEST_MAX + 1))) as (long,):
-            answer = session.send(request("Keep", name="base"), [folder, long])
+            answer = session.send(request("Keep", name="base"), [directory, long])
         tap.report(answer.code == INPUT and "the manifest is longer than" in answer.message and
                    not os.listdir(bases),
                    "Keep: an oversized manifest is refused", answer, *os.listdir(bases))
-        answer = session.send(request("Keep", name="base"), [folder, file])
+        answer = session.send(request("Keep", name="base"), [directory, file])
         tap.report(answer.code == 0 and os.listdir(bases) == ["base"], "Keep: works after the refusals",
                    answer, *os.listdir(bases))
     wrong = session.leave() + changes()
@@ -296,18 +296,18 @@ def surplus_is_closed():
 def not_rootlets():
     """The helper does not remove, inspect or run commands in a directory that rootlet did not create."""
     for what, name in (("a plain directory", "plain"), ("a symlink", "link"), ("nothing", "nothing")):
-        refuse(f"Remove of {what}", "Remove", [FOLDER], (INPUT, REFUSED, MISSING), name=name)
+        refuse(f"Remove of {what}", "Remove", [DIRECTORY], (INPUT, REFUSED, MISSING), name=name)
     for what, path in (("a plain directory", PLAIN), ("/usr", "/usr"),
-                       ("the caller's home", home.folder)):
+                       ("the caller's home", home.dir)):
         refuse(f"Execute in {what}", "Execute", (path, *["/dev/null"] * 3),
                (INPUT, REFUSED, MISSING), argv=["/bin/true"], user="root")
         refuse(f"Inspect --deep of {what}", "Inspect", [path], (INPUT, REFUSED, MISSING), deep=1)
-    with Helper(home.user) as helper, opened(FOLDER) as fds:
+    with Helper(home.user) as helper, opened(DIRECTORY) as fds:
         helper.ask("Remove", fds, name="trap", stale=1)
     tap.report(os.path.exists(FILE), "Remove of stale staging that is a symlink: its target is kept")
-    if not os.path.lexists(f"{FOLDER}/.rootlet-staging.trap"):
-        os.symlink(PLAIN, f"{FOLDER}/.rootlet-staging.trap")
-    with Helper(home.user) as helper, opened(FOLDER, AT.keyring) as fds:
+    if not os.path.lexists(f"{DIRECTORY}/.rootlet-staging.trap"):
+        os.symlink(PLAIN, f"{DIRECTORY}/.rootlet-staging.trap")
+    with Helper(home.user) as helper, opened(DIRECTORY, AT.keyring) as fds:
         helper.ask("Begin", fds, **{**BEGIN[2], "name": "trap"})
     tap.report(os.listdir(PLAIN) == ["precious"], "Begin when the staging name is a symlink: its target "
                "is kept", os.listdir(PLAIN))
@@ -390,9 +390,9 @@ def numbers():
     """Errors from the kernel carry an errno; refusals of our own carry none."""
     for what, kind, paths, fields, expected in (
             ("root's directory", "Begin", ("/etc", AT.keyring), BEGIN[2], errno.EACCES),
-            ("a missing rootfs", "Remove", (FOLDER,), {"name": "nothing"}, errno.ENOENT),
-            ("a symlink", "Remove", (FOLDER,), {"name": "link"}, errno.ELOOP),
-            ("an invalid name", "Remove", (FOLDER,), {"name": "a/b"}, 0),
+            ("a missing rootfs", "Remove", (DIRECTORY,), {"name": "nothing"}, errno.ENOENT),
+            ("a symlink", "Remove", (DIRECTORY,), {"name": "link"}, errno.ELOOP),
+            ("an invalid name", "Remove", (DIRECTORY,), {"name": "a/b"}, 0),
             ("what succeeds", "Inspect", (TREE,), {}, 0)):
         with Helper(home.user) as helper, opened(*paths) as fds:
             answer = helper.ask(kind, fds, **fields)
@@ -434,7 +434,7 @@ def rolled_back():
     old = home.write("old", AT.inrelease(Date=then, Valid_Until=None))
     past = home.write("past", AT.inrelease(Date=then, Valid_Until=mirrors.date(
         now - datetime.timedelta(days=2))))
-    memory = f"{home.folder}/memory"
+    memory = f"{home.dir}/memory"
     row = {"mirror": "http://one"}
 
     def ask(path, fields, codes, what, given=memory):
@@ -487,7 +487,7 @@ def rolled_back():
 
 
 def untrusted():
-    folder = home.make_folder(f"{home.folder}/untrusted")
+    directory = home.make_dir(f"{home.dir}/untrusted")
     with open(INDEX, "rb") as file:
         index = file.read()
     base = f"{AT.root}/{AT.deb_of('dpkg')}"
@@ -498,25 +498,27 @@ def untrusted():
     for name, data in files.items():
         home.write(f"untrusted/{name}", data)
     digest = hashlib.sha256(deb).digest()
-    refuse("Release: signed by another key", "Release", [f"{folder}/other"], (TRUST,), (BEGIN,), pocket="")
+    refuse("Release: signed by another key", "Release", [f"{directory}/other"], (TRUST,), (BEGIN,), pocket="")
     refuse("Release: a pocket's file instead of the main one", "Release",
            [f"{AT.root}/dists/jammy-updates/InRelease"], (TRUST,), (BEGIN,), pocket="")
     refuse("Release: the main file instead of a pocket's", "Release", [INRELEASE], (TRUST,), (BEGIN,),
            pocket="security")
     refuse("Release: an unsigned pocket", "Release", [FILE], (TRUST,), (BEGIN,), pocket="security")
     refuse("Release: an invalid keyring", "Release", [INRELEASE], (TRUST, INPUT),
-           (("Begin", (FOLDER, FILE), BEGIN[2]),), pocket="")
+           (("Begin", (DIRECTORY, FILE), BEGIN[2]),), pocket="")
     for name in ("index", "short"):
         refuse(f"Index: {'with extra data' if name == 'index' else 'truncated'}", "Index",
-               [f"{folder}/{name}"], (TRUST,), (BEGIN, RELEASE), pocket="", component="main")
+               [f"{directory}/{name}"], (TRUST,), (BEGIN, RELEASE), pocket="", component="main")
     refuse("Index: for another component", "Index", [INDEX], (TRUST,), (BEGIN, RELEASE), pocket="",
            component="universe")
     refuse("Index: a component missing from Release", "Index", [INDEX], (TRUST, REFUSED, INPUT),
            (BEGIN, RELEASE), pocket="", component="restricted")
-    refuse("Package: altered", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED, name="dpkg", sha256=digest)
-    refuse("Package: altered, with its actual hash", "Package", [f"{folder}/deb"], (TRUST,), ACCEPTED,
+    refuse("Package: altered", "Package", [f"{directory}/deb"], (TRUST,), ACCEPTED, name="dpkg",
+           sha256=digest)
+    refuse("Package: altered, with its actual hash", "Package", [f"{directory}/deb"], (TRUST,), ACCEPTED,
            name="dpkg", sha256=hashlib.sha256(files["deb"]).digest())
-    refuse("Package: larger than the index says, with debootstrap", "Package", [f"{folder}/more"], (TRUST,),
+    refuse("Package: larger than the index says, with debootstrap", "Package", [f"{directory}/more"],
+           (TRUST,),
            OLD_ENGINE.accepted("main"), name="dpkg", sha256=digest)
     refuse("Package: with another package's name", "Package", [base], (TRUST,), ACCEPTED, name="tar",
            sha256=digest)
@@ -528,7 +530,7 @@ def untrusted():
 
 def ends_the_build(engine):
     """A failed verification ends the whole operation at once, not when the front end disconnects."""
-    build, answers, staging = Build(AT, FOLDER, engine), [], f"{FOLDER}/.rootlet-staging.new"
+    build, answers, staging = Build(AT, DIRECTORY, engine), [], f"{DIRECTORY}/.rootlet-staging.new"
     kind, (deb,), signed = build.packages("main")["dpkg"]
     with open(deb, "rb") as file:
         data = file.read()
@@ -597,13 +599,13 @@ def images():
     writing."""
     def read_only():
         os.close(image())
-        return os.open(f"{home.folder}/image", os.O_RDONLY)
+        return os.open(f"{home.dir}/image", os.O_RDONLY)
 
     for what, given, values in (("a read-only descriptor", read_only, {"format": "erofs"}),
                                 ("a file that is not empty", lambda: image(b"x" * 5), {"format": "erofs"}),
                                 ("an unknown format", image, {"format": "xfs"})):
         refuse(f"BuildImage: {what}", "BuildImage", (TREE, given), **values)
-    refuse("BuildImage: a directory that is not a rootfs", "BuildImage", (FOLDER, image), format="erofs")
+    refuse("BuildImage: a directory that is not a rootfs", "BuildImage", (DIRECTORY, image), format="erofs")
     for name, at, magic in (("erofs", 1024, b"\xe2\xe1\xf5\xe0"), ("ext4", 1024 + 56, b"\x53\xef"),
                             ("squashfs", 0, b"hsqs")):
         helper = Helper(home.user, seconds=300)

@@ -22,7 +22,7 @@ installed.enter("the record")
 ROOTFS = small_rootfs()
 TREE = f"{ROOTFS.store}/test-rootfs"
 home = Home()
-OWN = f"{home.folder}/state/rootlet/audit.log"
+OWN = f"{home.dir}/state/rootlet/audit.log"
 subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/run"], check=True)
 os.makedirs("/run/systemd/journal")
 
@@ -70,16 +70,16 @@ def own_record():
 
 def arguments():
     """Records have a request's directories and arguments, and a mark if they were truncated."""
-    folder, image = home.make_folder(f"{home.folder}/trees"), home.write("image", "")
+    directory, image = home.make_dir(f"{home.dir}/trees"), home.write("image", "")
     os.chmod(image, 0o666)
     null = ["/dev/null"] * 3
     account = {"name": "x", "uid": 1500, "gid": 1500, "home": "/home/x", "shell": "/bin/sh",
                "groups": ["a", "b"]}
     rows = {
-        "Begin": ([folder, "/dev/null"],
+        "Begin": ([directory, "/dev/null"],
                   {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native", "filters": [
             "-/usr/share/doc/*", "+/usr/share/doc/x"]},
-                  f"folder={folder} name=new suite=jammy arch=amd64 engine=native "
+                  f"folder={directory} name=new suite=jammy arch=amd64 engine=native "
                   "filters=-/usr/share/doc/*,+/usr/share/doc/x epoch=0"),
         "Execute": ([TREE, *null], {"argv": ["true", "x" * 2000], "user": "root", "terminal": 0},
                     f"folder={TREE} user=root terminal=0 argv=true xxx"),
@@ -89,14 +89,14 @@ def arguments():
             "Read": ([TREE], {"file": "passwd"}, f"folder={TREE} file=passwd"),
         "Find": ([TREE], {"paths": ["/etc", "/no"]}, f"folder={TREE} paths=/etc,/no"),
         "Publish": (["/dev/null"], {"replace": 1, "mode": 0o700}, "replace=1 keep_old=0 mode=0700"),
-        "Remove": ([folder], {"name": "none"}, f"folder={folder} name=none stale=0"),
-        "Clone": ([folder, home.folder], {"name": "new", "base_name": "none"},
-                  f"folder={folder} folder={home.folder} name=new base_name=none epoch=0"),
+        "Remove": ([directory], {"name": "none"}, f"folder={directory} name=none stale=0"),
+        "Clone": ([directory, home.dir], {"name": "new", "base_name": "none"},
+                  f"folder={directory} folder={home.dir} name=new base_name=none epoch=0"),
         "BuildImage":
             ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"},
              f"folder={TREE} format=xfs epoch=0"),
         "AddUser": ([], account, "name=x uid=1500 gid=1500 home=/home/x shell=/bin/sh groups=a,b")}
-    path = f"{home.folder}/arguments.log"
+    path = f"{home.dir}/arguments.log"
     for kind, (paths, fields, says) in rows.items():
         with Helper(home.user, record=path) as helper, opened(*paths) as fds:
             helper.ask(kind, fds, **fields)
@@ -118,7 +118,7 @@ def logged_in():
 
 def who():
     """Records have the caller's login uid and audit session from the kernel, the time, and the duration."""
-    path = f"{home.folder}/who.log"
+    path = f"{home.dir}/who.log"
     began = time.time()
     with Helper(home.user, record=path,
                 before=logged_in()) as helper, opened(TREE, *["/dev/null"] * 3) as fds:
@@ -167,7 +167,7 @@ def hostile_text():
     os.path.exists(installed.RECORD) and os.unlink(installed.RECORD)
     root = Home(user=type(home.user)("root", 0, 0))
     installed.allow(root.user)
-    with Helper(root.user) as helper, opened(home.folder) as fds:
+    with Helper(root.user) as helper, opened(home.dir) as fds:
         helper.ask("Remove", fds, name='a"b\n{"seq":1}\033[2J\xff' + "x" * 20)
         helper.ask("Remove", fds, name="\x00\x01")
         helper.send(b"\xff" * 300)
@@ -352,7 +352,7 @@ def syslog_line(record):
 def of_all_kinds(path):
     """Creates records of a logged-in user: successful, failed and refused requests."""
     with Helper(home.user, record=path, before=logged_in()) as helper, \
-            opened(TREE, *["/dev/null"] * 3, home.folder) as fds:
+            opened(TREE, *["/dev/null"] * 3, home.dir) as fds:
         helper.ask("Execute", fds[:4], argv=["sleep", "0.1"], user="root")
         # It is not a snapshot.
         helper.ask("Verify", fds[:1])
@@ -363,7 +363,7 @@ def of_all_kinds(path):
 
 def by_value(entries, lines):
     """The journal's ENTRIES, and syslog's LINES if any, match the records."""
-    path = f"{home.folder}/kinds.log"
+    path = f"{home.dir}/kinds.log"
     os.path.exists(path) and os.unlink(path)
     kinds = of_all_kinds(path)
     tap.report({one["kind"] for one in kinds} == set(PRIORITIES) and

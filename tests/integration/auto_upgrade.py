@@ -22,7 +22,7 @@ AT = changes.Mirrors(mirror())
 KEYRING = ("--keyring", AT.first.keyring)
 home = Home()
 KERNEL = home.write("kernel", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4))
-MINI = f"{home.folder}/fstests-mini"
+MINI = f"{home.dir}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 GUEST = vng.PRELUDE + r"""
 begin
@@ -36,7 +36,7 @@ SECURE, ALL = ("--auto-upgrade", "security"), ("--auto-upgrade", "always")
 
 def environment(days=0):
     """For a command DAYS from now."""
-    return {"PATH": f"{home.folder}/bin:/usr/bin:/bin", "LD_PRELOAD": f"{BUILD}/tests/clock.so",
+    return {"PATH": f"{home.dir}/bin:/usr/bin:/bin", "LD_PRELOAD": f"{BUILD}/tests/clock.so",
             "CLOCK_AHEAD": str(days * DAY)}
 
 
@@ -151,7 +151,7 @@ def waits(server, generation):
     tap.report(run.last.get("generation") == manifest(home)["generation"] < generation,
                "and boots what has the name of the rootfs then", run.outcome)
     exchange()
-    server.folder = AT.third.root
+    server.dir = AT.third.root
     runs = [home.start("run", "--json", "--kernel", KERNEL, *KEYRING, *ALL, "--", "true",
                        environment=environment(90)) for _ in range(3)]
     lasts = [json.loads(run.communicate(timeout=600)[0].splitlines()[-1]) for run in runs]
@@ -192,7 +192,7 @@ def in_fstests(server, generation):
                record["generation"] == manifest(home)["generation"] == generation + 1,
                "fstests: set in the configuration file; what ran is recorded", *wrong, outcome,
                record.get("generation"))
-    shared = ["--cluster-tasks", "2", "--cluster-directory", home.folder]
+    shared = ["--cluster-tasks", "2", "--cluster-directory", home.dir]
     for what, words, says in (
             ("--shard", ["--shard", "1/2"], "--auto-upgrade does not go with --shard: every part needs"),
             ("--cluster slurm", ["--cluster", "slurm", *shared],
@@ -211,13 +211,13 @@ def in_fstests(server, generation):
         tap.report(refused.status == USAGE and
                    f"--max-age {value}: not a number of days from 0" in refused.err,
                    f"--max-age \"{value}\"", refused)
-    os.unlink(f"{home.folder}/config/rootlet/config")
+    os.unlink(f"{home.dir}/config/rootlet/config")
     guest(RUN_GUEST)
 
 
 def from_lock(server):
     """A rootfs made from a lock stays what the lock says."""
-    path = f"{home.folder}/lock"
+    path = f"{home.dir}/lock"
     home.run("lock", "--output", path)
     made = home.run("create", "--name", "locked", "--lock", path, *KEYRING)
     before = manifest(home, "locked")
@@ -230,7 +230,7 @@ def from_lock(server):
 
 def from_publisher(server):
     """A rootfs that follows a publisher gets its newest generation, unless it was made from a chosen one."""
-    www, publisher = f"{home.folder}/www", Publisher(home, "publisher")
+    www, publisher = f"{home.dir}/www", Publisher(home, "publisher")
     source = ["--from", www, "--published", "test-rootfs", "--keyring", publisher.keyrings["publisher"]]
     first = publisher.publish(www, "--expires", "3650")
     made = [home.run("create", "--name", name, *source, *words)
@@ -255,7 +255,7 @@ def checked():
     def look(days):
         value, wrong = document("check", home.run("check", "--json", environment=environment(days)))
         return value, home.run("check", environment=environment(days)).out, wrong
-    at = f"{home.folder}/state/rootlet/upgrades"
+    at = f"{home.dir}/state/rootlet/upgrades"
     kept = {name: open(f"{at}/{name}", encoding="utf-8").read() for name in os.listdir(at)}
     for name in kept:
         os.unlink(f"{at}/{name}")
@@ -288,7 +288,7 @@ with Server(AT.first.root) as served:
     made_first = home.create(server=served, at=AT.first)
     made_first = made_first if made_first.status else home.run("install", "odd-app", "odd-safe", *KEYRING)
     if tap.report(made_first.status == 0, "the rootfs is created", made_first):
-        served.folder = AT.second.root
+        served.dir = AT.second.root
         packages_now, number = when(served)
         fails(served, packages_now, number)
         number = waits(served, number)

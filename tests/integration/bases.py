@@ -31,8 +31,8 @@ WHY = {"reflinks": ".",
 
 
 def bases(home):
-    folder = f"{home.cache}/rootlet/bases"
-    return sorted(name for name in os.listdir(folder) if re.fullmatch(r"\w{64}", name))
+    directory = f"{home.cache}/rootlet/bases"
+    return sorted(name for name in os.listdir(directory) if re.fullmatch(r"\w{64}", name))
 
 
 def create(home, server, name, *words):
@@ -48,7 +48,7 @@ def way_of(outcome):
 def way_here(home):
     """Returns what the filesystem of the test directories supports."""
     home.write("reflink", "x")
-    done = subprocess.run(["cp", "--reflink=always", f"{home.folder}/reflink", f"{home.folder}/reflink2"],
+    done = subprocess.run(["cp", "--reflink=always", f"{home.dir}/reflink", f"{home.dir}/reflink2"],
                           stderr=subprocess.DEVNULL, check=False)
     return "hard links" if done.returncode else "reflinks"
 
@@ -144,8 +144,8 @@ def elsewhere(home, server, kind, options, want):
         if not point:
             tap.skip(what, f"cannot mount {kind} here")
             return
-        other = outer if want == "copies" else Home(folder=point)
-        other.cache = other.make_folder(f"{point}/cache")
+        other = outer if want == "copies" else Home(directory=point)
+        other.cache = other.make_dir(f"{point}/cache")
         subprocess.run(["cp", "-a", f"{home.cache}/rootlet", other.cache], check=True)
         first = create(other, server, "first")
         before = used_of(point)
@@ -246,14 +246,14 @@ def verified(home):
     if not AS_ROOT:
         tap.skip("cache verify finds damage", "needs root to damage another user's files")
         return
-    folder = f"{home.cache}/rootlet"
+    directory = f"{home.cache}/rootlet"
     for what in ("packages", "indexes", "solv", "bases"):
-        name = sorted(one for one in os.listdir(f"{folder}/{what}") if re.fullmatch(r"\w{64}", one))[0]
-        path = f"{folder}/{what}/{name}"
+        name = sorted(one for one in os.listdir(f"{directory}/{what}") if re.fullmatch(r"\w{64}", one))[0]
+        path = f"{directory}/{what}/{name}"
         flip(f"{trees.inside(path)}/usr/bin/attr" if what == "bases" else path)
         outcome = home.run("cache", "verify")
         tap.report(outcome.status == 3 and re.search(rf"^damaged, removed: {what}/{name}", outcome.out, re.M)
-                   and not os.path.lexists(f"{folder}/{what}/{name}"),
+                   and not os.path.lexists(f"{directory}/{what}/{name}"),
                    f"cache verify finds a flipped bit in {what}", outcome)
     outcome = home.run("cache", "verify")
     tap.report(outcome.status == 0, "cache verify finds nothing the second time", outcome)
@@ -265,7 +265,7 @@ def at_once(home, server):
              "--keyring", AT.keyring, "--include", "acl,attr"]
     with Tidy(home) as tidy:
         server.requests.clear()
-        both = [home.start(*words, "--name", name, environment={"XDG_CACHE_HOME": f"{home.folder}/both"})
+        both = [home.start(*words, "--name", name, environment={"XDG_CACHE_HOME": f"{home.dir}/both"})
                 for name in ("one", "other")]
         out = [process.communicate(timeout=900)[0].decode(errors="replace") for process in both]
         wrong = tidy.complaints()
@@ -282,7 +282,7 @@ def fetched_once(home, server, what, options):
     words = ["create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
              "--keyring", AT.keyring]
     name = what.replace(" ", "-")
-    cache = {"XDG_CACHE_HOME": f"{home.folder}/{name}"}
+    cache = {"XDG_CACHE_HOME": f"{home.dir}/{name}"}
     server.faults, server.requests[:] = [Fault(r"/perl-base_[^/]*\.deb$", "slow", 1 << 20)], []
     with Tidy(home) as tidy:
         both = [home.start(*words, *more, "--name", f"{name}-{number}", environment=cache)
@@ -300,8 +300,8 @@ def draft_of(home, cache, package):
     """Imitates a process that is fetching PACKAGE: its partial file, locked."""
     with open(f"{AT.root}/{AT.deb_of(package)}", "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    for folder in (cache, f"{cache}/rootlet", f"{cache}/rootlet/packages"):
-        home.make_folder(folder)
+    for directory in (cache, f"{cache}/rootlet", f"{cache}/rootlet/packages"):
+        home.make_dir(directory)
     path = f"{cache}/rootlet/packages/.{digest}.part"
     file = open(path, "wb")
     if AS_ROOT:
@@ -318,7 +318,7 @@ def held(home, server):
     for what, status, most in (("is interrupted while another fetches a package", 130, 10),
                                ("fetches a package after another process left it", 0, 25),
                                ("fetches a package after another process stalls", 0, 90)):
-        cache = f"{home.folder}/held-{status}-{most}"
+        cache = f"{home.dir}/held-{status}-{most}"
         server.requests.clear()
         with draft_of(home, cache, "perl-base") as draft, Tidy(home) as tidy:
             process = home.start(*words, environment={"XDG_CACHE_HOME": cache})
@@ -343,26 +343,27 @@ KINDS = ("packages", "indexes", "solv", "bases", "images", "kernels", "build", "
 
 def objects(home, *kinds):
     """Returns KIND/NAME of each object, except hidden ones."""
-    folder = f"{home.cache}/rootlet"
-    return {f"{kind}/{name}" for kind in kinds or KINDS if os.path.isdir(f"{folder}/{kind}")
-            for name in os.listdir(f"{folder}/{kind}") if not name.startswith(".")}
+    directory = f"{home.cache}/rootlet"
+    return {f"{kind}/{name}" for kind in kinds or KINDS if os.path.isdir(f"{directory}/{kind}")
+            for name in os.listdir(f"{directory}/{kind}") if not name.startswith(".")}
 
 
 def furnish(home, server):
     """Creates what runs leave in the cache: an image, a kernel, a build rootfs and its result."""
-    folder = f"{home.cache}/rootlet"
+    directory = f"{home.cache}/rootlet"
     for name in ("images/0123-4567.erofs", "kernels/6.1_1/boot/vmlinuz",
                  "kernels/6.1_1/lib/modules/6.1/toy.ko",
                  "fstests/x-y/check"):
-        home.make_folder(home.cache)
-        subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", f"{folder}/{name}"], input=b"x" * 100000,
+        home.make_dir(home.cache)
+        subprocess.run(["install", "-D", "-m", "600", "/dev/stdin", f"{directory}/{name}"],
+                       input=b"x" * 100000,
                        check=True)
     for name in ("kernels/6.1_1/usr", "fstests/x-y/link"):
-        if not os.path.lexists(f"{folder}/{name}"):
-            os.symlink("lib", f"{folder}/{name}")
-    sums.write(f"{folder}/images", "0123-4567.erofs")
-    sums.write(f"{folder}/kernels/6.1_1")
-    sums.write(f"{folder}/fstests/x-y")
+        if not os.path.lexists(f"{directory}/{name}"):
+            os.symlink("lib", f"{directory}/{name}")
+    sums.write(f"{directory}/images", "0123-4567.erofs")
+    sums.write(f"{directory}/kernels/6.1_1")
+    sums.write(f"{directory}/fstests/x-y")
     if AS_ROOT:
         for kind in ("images", "kernels", "fstests"):
             subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}",
@@ -372,9 +373,9 @@ def furnish(home, server):
     if AS_ROOT:
         os.chown(f"{home.cache}/rootlet/build", home.user.uid, home.user.gid)
     made = home.run("create", "--release", mirrors.SUITE, "--profile", "test", "--mirror", server.url,
-                    "--keyring", AT.keyring, "--path", f"{folder}/build/jammy-x",
+                    "--keyring", AT.keyring, "--path", f"{directory}/build/jammy-x",
                     *([] if AS_ROOT else ["--tree-mode", "0755"]))  # otherwise only root could look into it
-    sums.write_digest(home.user, f"{folder}/build", "jammy-x")
+    sums.write_digest(home.user, f"{directory}/build", "jammy-x")
     return made
 
 
@@ -390,7 +391,7 @@ def prune_one(home):
 
 
 def pruned_by_age(home, server):
-    made, folder = furnish(home, server), f"{home.cache}/rootlet"
+    made, directory = furnish(home, server), f"{home.cache}/rootlet"
     verify = home.run("cache", "verify")
     tap.report(made.status == 0 and verify.status == 0 and f"\n{len(objects(home))} objects, 0 damaged" in
                verify.out,
@@ -400,7 +401,7 @@ def pruned_by_age(home, server):
              ("images/0123-4567.erofs", "images/.0123-4567.erofs.sums"),
              (base, f"bases/.{base[6:]}.lock"), ("fstests/x-y",) * 2]
     for number, (_, clock) in enumerate(order):
-        os.utime(f"{folder}/{clock}", (10**9 + number, 10**9 + number))
+        os.utime(f"{directory}/{clock}", (10**9 + number, 10**9 + number))
     for name, _ in order:
         gone = prune_one(home)
         tap.report(gone == {name}, f"cache prune: removes the least recently used object first: "
@@ -457,35 +458,35 @@ def verified_sums(home, server):
         tap.skip("cache verify finds damage in objects with checksums",
                  "needs root to damage another user's files")
         return
-    folder = f"{home.cache}/rootlet"
+    directory = f"{home.cache}/rootlet"
     for what, (name, damage, says) in {"nothing": ("", lambda at: None, ""), **KEPT}.items():
         furnish(home, server)
         before = objects(home)
-        damage(f"{folder}/{name}")
+        damage(f"{directory}/{name}")
         outcome = home.run("cache", "verify")
         gone = {name} if name else set()
         tap.report(outcome.status == (3 if name else 0) and before - objects(home) == gone and
                    (not name or re.search(rf"^damaged, removed: {name}: .*{says}", outcome.out, re.M)) and
-                   not os.path.exists(sums_of(f"{folder}/{name}")) and
-                   os.path.exists(digest_of(f"{folder}/build/jammy-x")) == (name != "build/jammy-x"),
+                   not os.path.exists(sums_of(f"{directory}/{name}")) and
+                   os.path.exists(digest_of(f"{directory}/build/jammy-x")) == (name != "build/jammy-x"),
                    f"cache verify finds damage: {what}", gone, outcome)
     furnish(home, server)
-    flip(f"{folder}/kernels/6.1_1/boot/vmlinuz")
-    used = os.open(f"{folder}/kernels/6.1_1", os.O_RDONLY | os.O_DIRECTORY)
+    flip(f"{directory}/kernels/6.1_1/boot/vmlinuz")
+    used = os.open(f"{directory}/kernels/6.1_1", os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(used, fcntl.LOCK_SH)
     outcome = home.run("cache", "verify")
     os.close(used)
     tap.report(outcome.status == 3 and "damaged, still in use: kernels/6.1_1" in outcome.out and
-               not os.path.exists(f"{folder}/kernels/6.1_1/.sums"),
+               not os.path.exists(f"{directory}/kernels/6.1_1/.sums"),
                "cache verify: a damaged object in use is not used again", outcome)
 
 
 def pruned_in_use(home, server):
     create(home, server, "again", "--force")
     furnish(home, server)
-    folder, base = f"{home.cache}/rootlet", bases(home)[0]
-    with open(f"{folder}/bases/.{base}.lock", "rb") as one, \
-            open(f"{folder}/images/0123-4567.erofs", "rb") as other:
+    directory, base = f"{home.cache}/rootlet", bases(home)[0]
+    with open(f"{directory}/bases/.{base}.lock", "rb") as one, \
+            open(f"{directory}/images/0123-4567.erofs", "rb") as other:
         fcntl.flock(one, fcntl.LOCK_EX)
         fcntl.flock(other, fcntl.LOCK_SH)
         outcome = home.run("cache", "prune", "--max-size", "0")
@@ -516,12 +517,12 @@ def fresh(home, server):
 
 def forged():
     """A package file in the place of rootlet's own files does not make a tree share or skip anything."""
-    package, folder = "evil-linked", f"{SCRATCH}/{os.getpid()}.linked"
+    package, directory = "evil-linked", f"{SCRATCH}/{os.getpid()}.linked"
     own = Home()
-    deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {},
+    deb = debs.make(f"{directory}.debs", package, mirrors.arch(), {},
                     [("./etc/", "dir"), ("./etc/rootlet/", "dir"), ("./etc/rootlet/digest", b"0" * 64)])
-    with Server(f"{folder}/mirror") as server:
-        at = AT.with_packages(folder, [deb])
+    with Server(f"{directory}/mirror") as server:
+        at = AT.with_packages(directory, [deb])
         first = own.create("--name", "a", "--include", package, server=server, at=at, fresh=False)
         second = own.create("--name", "b", "--include", package, server=server, at=at, fresh=False)
     tap.report(first.status == 0 and second.status == 0, "a package that ships its own digest does "

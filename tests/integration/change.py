@@ -199,7 +199,7 @@ def upgrades(server):
               [OLD, "rootlet upgrade"]), home)
     works("install before the upgrade", "install", "odd-app", "odd-safe")
     inside("sh", "-c", "echo odd-held hold | dpkg --set-selections; echo mine >>/etc/odd-app/edited")
-    server.folder = AT.second.root
+    server.dir = AT.second.root
     same_tree("install of a package that has a newer version keeps the one that is there", "install",
               "odd-app",
               says="already")
@@ -237,7 +237,7 @@ def upgrades(server):
 
 def locked():
     """A lock of an upgraded rootfs has its release files, and makes a rootfs with its packages."""
-    path = f"{home.folder}/upgraded.lock"
+    path = f"{home.dir}/upgraded.lock"
     outcome = home.run("lock", "--output", path)
     with open(path, encoding="utf-8") as file:
         releases = {one["pocket"]: one["sha256"] for one in json.load(file)["releases"]}
@@ -283,7 +283,7 @@ def goes_back(server):
         tap.report(there and outcome.status == BUSY and "in use" in outcome.err and state() == was,
                    f"upgrade --rollback while a shell runs in {what}", there, outcome)
     play(Case("upgrade --rollback --check", ["upgrade", "--rollback", "--check"], INPUT, "--check"), home)
-    server.folder = AT.third.root
+    server.dir = AT.third.root
     works("a second upgrade", "upgrade", check=lambda: upgraded("3"))
     tap.report(digest(home, OLD) == new, "a second upgrade replaces NAME.previous")
     listed = home.run("list", "--json")
@@ -349,9 +349,9 @@ def every_rootfs():
 
 def tools():
     """The same through rootlet mcp: what the tools change, and how much they say."""
-    fstests = f"{home.folder}/fstests-mini"
+    fstests = f"{home.dir}/fstests-mini"
     shutil.copytree(f"{SOURCE}/tests/fstests-mini", fstests)
-    lock, trusted = f"{home.folder}/mcp.lock", {"keyring": AT.first.keyring}
+    lock, trusted = f"{home.dir}/mcp.lock", {"keyring": AT.first.keyring}
     with mcp.Server(home) as server:
         server.initialize()
         schemas = {tool["name"]: tool["outputSchema"]
@@ -413,8 +413,8 @@ def own_files():
     def make(name, version="1", **how):
         files = [(f"./usr/share/{name}/", "dir"),
                  (f"./usr/share/{name}/version", version.encode(), (0, 0), 0o644)]
-        path = debs.make(f"{home.folder}/own", name, mirrors.arch(), version=version, entries=files, **how)
-        os.chmod(f"{home.folder}/own", 0o755)
+        path = debs.make(f"{home.dir}/own", name, mirrors.arch(), version=version, entries=files, **how)
+        os.chmod(f"{home.dir}/own", 0o755)
         return path
     own, late = make("odd-own", fields="Depends: odd-lib\n"), make("odd-late", "0.5")
     inside("sh", "-c", "echo mine >/usr/sbin/policy-rc.d")
@@ -435,8 +435,8 @@ def own_files():
     for what, path, says in (
             ("of text", home.write("own/text.deb", "no package"), "text.deb"),
             ("that is cut", home.write("own/cut.deb", data[:len(data) // 2]), "cut.deb"),
-            ("that is missing", f"{home.folder}/own/none.deb", "none.deb: No such file"),
-            ("that is a directory", f"{home.folder}/own", "not a regular file"),
+            ("that is missing", f"{home.dir}/own/none.deb", "none.deb: No such file"),
+            ("that is a directory", f"{home.dir}/own", "not a regular file"),
             ("that needs what no archive has", make("odd-needs", fields="Depends: odd-nowhere\n"),
              "odd-nowhere"),
             ("with a name that is none", make("Odd_name"), "Odd_name.*no valid Package")):

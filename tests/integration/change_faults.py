@@ -30,7 +30,7 @@ def fails(what, *words, status, says=(), more=lambda: [], cold=False, name="test
     """A command that must fail and leave the rootfs NAME as it was. COLD: with an empty cache."""
     was = state(name)
     words = [*words, "--name", name]
-    cache = {"XDG_CACHE_HOME": f"{home.folder}/cold-{what.replace(' ', '-')}"} if cold else {}
+    cache = {"XDG_CACHE_HOME": f"{home.dir}/cold-{what.replace(' ', '-')}"} if cold else {}
     with Tidy(home) as tidy:
         outcome = home.run(*words, *keyring, environment=cache)
         wrong = judge(Case("", words, status, says), outcome, home, tidy)
@@ -76,9 +76,9 @@ def lies(server):
 def absurd():
     """A signed package list that claims nonsense."""
     for version in ("1/2", "1'2", "1\t2"):
-        folder = f"{SCRATCH}/{os.getpid()}.absurd"
-        deb = debs.make(f"{folder}.debs", "odd-absurd", mirrors.arch(), entries=[("./odd", b"x")])
-        at = AT.first.with_packages(folder, [deb])
+        directory = f"{SCRATCH}/{os.getpid()}.absurd"
+        deb = debs.make(f"{directory}.debs", "odd-absurd", mirrors.arch(), entries=[("./odd", b"x")])
+        at = AT.first.with_packages(directory, [deb])
         base = f"{at.root}/dists/jammy/main/binary-{mirrors.arch()}"
         with open(f"{base}/Packages", "rb") as file:
             data = file.read()
@@ -90,7 +90,7 @@ def absurd():
             fails(f"install: a package list with the version {version!r}", "install", "odd-absurd",
                   "--mirror",
                   server.url, status=TRUST, says="odd-absurd")
-        subprocess.run(["rm", "-r", folder, f"{folder}.debs"], check=True)
+        subprocess.run(["rm", "-r", directory, f"{directory}.debs"], check=True)
 
 
 # --- others ---
@@ -127,7 +127,7 @@ def during_a_run():
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho inside\nexec sleep 600\n"), 0o755)
     before = state()
     run = home.start("run", "--kernel", home.write("kernel", vng.kernel()), "--root-transport", "dir", "--",
-                     "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                     "true", environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
     there = any(b"inside" in line for line in iter(run.stdout.readline, b""))
     outcome = home.run("upgrade", *KEYRING)
     run.send_signal(signal.SIGINT)
@@ -192,7 +192,7 @@ def strike_upgrade(server, stage, method):
     was, last = state(), stage == "Writing to disk"
     with Tidy(home) as tidy:
         front = home.start("upgrade", *(["--security"] if last else []), *KEYRING,
-                           environment={"XDG_CACHE_HOME": f"{home.folder}/cold-strike"})
+                           environment={"XDG_CACHE_HOME": f"{home.dir}/cold-strike"})
         there = reaches(front, stage)
         METHODS[method][0](front)
         _, err = front.communicate(timeout=300)
@@ -219,7 +219,7 @@ def upgrades(server):
     """odd-held makes it wait for a download, odd-stuck has a postinst that never ends, odd-safe neither."""
     made = home.run("install", "odd-held", "odd-safe", "odd-stuck", *KEYRING)
     tap.report(made.status == 0, "packages to upgrade are installed", made)
-    server.folder = AT.second.root
+    server.dir = AT.second.root
     two_upgrades(server)
     for stage in UPGRADE if LONG else ["Writing to disk"]:
         for method in ("kill -9 of the front end", "kill -9 of the helper"):
@@ -233,7 +233,7 @@ def strike(server, stage, method):
     was = state()
     with Tidy(home) as tidy:
         front = home.start("install", package, *KEYRING,
-                           environment={"XDG_CACHE_HOME": f"{home.folder}/cold-strike"})
+                           environment={"XDG_CACHE_HOME": f"{home.dir}/cold-strike"})
         there = reaches(front, stage)
         action(front)
         _, err = front.communicate(timeout=300)

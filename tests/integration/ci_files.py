@@ -25,7 +25,7 @@ APPENDED = [word for words in QUICK[3].split() for word in ("--append", words)]
 # What a user sets at the top of each file. One of the tests fails.
 SETTINGS = {"KERNEL": "distro", "FSTESTS": mini.tree, "OPTIONS": " ".join([*SMALL, *QUICK[:2], *APPENDED]),
             "TESTS": "generic/001 generic/002"}
-USUAL = {"HOME": boot.folder, "PATH": f"{BUILD}/frontend:/usr/local/bin:/usr/bin:/bin"}
+USUAL = {"HOME": boot.dir, "PATH": f"{BUILD}/frontend:/usr/local/bin:/usr/bin:/bin"}
 ran = set()  # all commands, each in one line
 
 
@@ -38,10 +38,10 @@ def in_one_line(command):
     return re.sub(r"\s+", " ", command.replace("\\\n", " ")).strip()
 
 
-def run(folder, script, environment, shell):
+def run(directory, script, environment, shell):
     for line in script:
         ran.add(in_one_line(line))
-    script = "\n".join([f"cd {folder}", *script])
+    script = "\n".join([f"cd {directory}", *script])
     return home.run(*shell, "-c", script, program="bash", seconds=PATIENCE,
                     environment={**USUAL, **environment})
 
@@ -56,7 +56,7 @@ def copy(paths, origin, target):
     """Copies the files that match PATHS, below ORIGIN, to the same places below TARGET."""
     found = [path for pattern in paths for path in glob.glob(f"{origin}/{pattern.rstrip('/')}")]
     for path in found:
-        home.make_folder(target)
+        home.make_dir(target)
         subprocess.run(["cp", "-a", path, target], check=True)
     return found
 
@@ -86,7 +86,7 @@ class GitLab:
         self.file = yaml.safe_load(text)
         self.top = self.file.pop("variables")
         self.stages = self.file.pop("stages")
-        self.at = home.make_folder(f"{home.folder}/gitlab")
+        self.at = home.make_dir(f"{home.dir}/gitlab")
         self.outcomes = {}  # job: those of its instances
 
     def structure(self):
@@ -116,26 +116,26 @@ class GitLab:
 
     def run_one(self, name, job, number):
         count = SHARDS if "parallel" in job else 1
-        folder = home.make_folder(f"{self.at}/{name}-{number}")
+        directory = home.make_dir(f"{self.at}/{name}-{number}")
         cache = job.get("cache", {})
         kept = f"{self.at}/cache-{cache.get('key')}"
         if cache and cache["policy"] != "push":
-            copy(["*"], kept, folder)
+            copy(["*"], kept, directory)
         for other in job.get("needs", ()):
             for artifacts in sorted(glob.glob(f"{self.at}/artifacts-{other}-*")):
-                copy(["*"], artifacts, folder)
+                copy(["*"], artifacts, directory)
         environment = {**SETTINGS, "CI": "true"}
         if "parallel" in job:
             environment |= {"CI_NODE_INDEX": str(number), "CI_NODE_TOTAL": str(count)}
-        outcome = run(folder, job["script"], environment, ["-eo", "pipefail"])
+        outcome = run(directory, job["script"], environment, ["-eo", "pipefail"])
         if "after_script" in job:
-            after = run(folder, job["after_script"], environment, ["-eo", "pipefail"])
+            after = run(directory, job["after_script"], environment, ["-eo", "pipefail"])
             tap.report(after.status == 0, f"GitLab: after_script of {name}", after)
         if cache and cache["policy"] != "pull" and (outcome.status == 0 or cache["when"] == "always"):
-            copy(cache["paths"], folder, kept)
+            copy(cache["paths"], directory, kept)
         artifacts = job.get("artifacts", {})
         if outcome.status == 0 or artifacts.get("when") == "always":
-            copy(artifacts.get("paths", ()), folder, f"{self.at}/artifacts-{name}-{number}")
+            copy(artifacts.get("paths", ()), directory, f"{self.at}/artifacts-{name}-{number}")
         return outcome
 
 
@@ -161,8 +161,8 @@ class GitHub:
 
     def __init__(self, text, durations):
         self.file = yaml.safe_load(text)
-        self.at = home.make_folder(f"{home.folder}/github")
-        self.caches = {"rootlet-durations-6-1": home.make_folder(f"{self.at}/cache-rootlet-durations-6-1")}
+        self.at = home.make_dir(f"{home.dir}/github")
+        self.caches = {"rootlet-durations-6-1": home.make_dir(f"{self.at}/cache-rootlet-durations-6-1")}
         copy([os.path.basename(durations)], os.path.dirname(durations), self.caches["rootlet-durations-6-1"])
         self.outcomes = {}
 
@@ -183,14 +183,14 @@ class GitHub:
                  "github.run_attempt": 1}
         return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: str(known[match.group(1)]), str(text))
 
-    def is_due(self, condition, good, folder=""):
+    def is_due(self, condition, good, directory=""):
         """The conditions that the file has, and no others."""
         if condition is None:
             return good
         words = condition.removeprefix("${{ ").removesuffix(" }}").split(" && ")
         files = [re.fullmatch(r"hashFiles\('(.*)'\)", word) for word in words[1:]]
         assert words[0] == "!cancelled()" and all(files), condition
-        return all(os.path.exists(f"{folder}/{match.group(1)}") for match in files)
+        return all(os.path.exists(f"{directory}/{match.group(1)}") for match in files)
 
     def run_all(self):
         good = {}
@@ -202,49 +202,49 @@ class GitHub:
             good[name] = all(at_once(self.run_one, count, name, job))
 
     def run_one(self, name, job, number):
-        folder = home.make_folder(f"{self.at}/{name}-{number}")
+        directory = home.make_dir(f"{self.at}/{name}-{number}")
         environment = {**SETTINGS, "CI": "true", "GITHUB_STEP_SUMMARY": f"{self.at}/summary-{name}"}
         environment |= {key: self.expand(value, number) for key, value in job.get("env", {}).items()}
         good = True
         for step in job["steps"]:
-            if not self.is_due(step.get("if"), good, folder):
+            if not self.is_due(step.get("if"), good, directory):
                 continue
             if "run" in step:
-                outcome = run(folder, [self.expand(step["run"], number)], environment, ["-e"])
+                outcome = run(directory, [self.expand(step["run"], number)], environment, ["-e"])
                 self.outcomes.setdefault(name, []).append(outcome)
                 good = good and outcome.status == 0
             else:
                 words = {key: self.expand(value, number) for key, value in step["with"].items()}
                 action = step["uses"].partition("@")[0].removeprefix("actions/").replace("/", "_")
-                getattr(self, action.replace("-", "_"))(folder, words)
+                getattr(self, action.replace("-", "_"))(directory, words)
         return good
 
-    def cache_restore(self, folder, words):
+    def cache_restore(self, directory, words):
         """The entry itself, or the newest one whose key begins like that."""
         found = [key for key in self.caches if key == words["key"] or key.startswith(words["restore-keys"])]
         if found:
-            copy([words["path"]], self.caches[found[-1]], folder)
+            copy([words["path"]], self.caches[found[-1]], directory)
 
-    def cache_save(self, folder, words):
+    def cache_save(self, directory, words):
         assert words["key"] not in self.caches
         self.caches[words["key"]] = f"{self.at}/cache-{words['key']}"
-        copy([words["path"]], folder, self.caches[words["key"]])
+        copy([words["path"]], directory, self.caches[words["key"]])
 
-    def upload_artifact(self, folder, words):
+    def upload_artifact(self, directory, words):
         """A single directory is the root of what is uploaded. Modes and links get lost."""
         target, paths = f"{self.at}/artifact-{words['name']}", words["path"].split()
         shutil.rmtree(target, ignore_errors=True)
-        if len(paths) == 1 and os.path.isdir(f"{folder}/{paths[0]}"):
-            folder, paths = f"{folder}/{paths[0]}", ["*"]
-        copy(paths, folder, target)
+        if len(paths) == 1 and os.path.isdir(f"{directory}/{paths[0]}"):
+            directory, paths = f"{directory}/{paths[0]}", ["*"]
+        copy(paths, directory, target)
         subprocess.run(["find", target, "-type", "l", "-delete"], check=True)
         subprocess.run(["chmod", "-R", "u=rwX,go=rX", target], check=True)
 
-    def download_artifact(self, folder, words):
+    def download_artifact(self, directory, words):
         """A single artifact goes into the directory itself, those of a pattern into one of their own each."""
         for path in sorted(glob.glob(f"{self.at}/artifact-{words.get('name') or words['pattern']}")):
             name = os.path.basename(path).removeprefix("artifact-")
-            copy(["*"], path, folder if "name" in words else home.make_folder(f"{folder}/{name}"))
+            copy(["*"], path, directory if "name" in words else home.make_dir(f"{directory}/{name}"))
 
 
 def github(durations):

@@ -65,7 +65,7 @@ def reachable(rootfs, who, user):
 
 def let_in(home):
     """Lets everyone reach the rootfs directory, so that only its own mode protects it."""
-    for path in (home.folder, home.store, home.cache, f"{home.cache}/rootlet", f"{home.cache}/rootlet/bases"):
+    for path in (home.dir, home.store, home.cache, f"{home.cache}/rootlet", f"{home.cache}/rootlet/bases"):
         if os.path.isdir(path):
             os.chmod(path, 0o755)
 
@@ -93,19 +93,19 @@ def modes(home, server):
 
 
 def snapshot(home):
-    folder = f"{home.cache}/rootlet/bases"
+    directory = f"{home.cache}/rootlet/bases"
 
     def recipe(name):
-        with open(f"{folder}/.{name}.lock", encoding="utf-8") as file:
+        with open(f"{directory}/.{name}.lock", encoding="utf-8") as file:
             return file.read()
 
-    names = [name for name in os.listdir(folder) if re.fullmatch(r"\w{64}", name)]
-    tap.report(len(names) == 1 and stat.S_IMODE(os.lstat(f"{folder}/{names[0]}").st_mode) == 0o700,
+    names = [name for name in os.listdir(directory) if re.fullmatch(r"\w{64}", name)]
+    tap.report(len(names) == 1 and stat.S_IMODE(os.lstat(f"{directory}/{names[0]}").st_mode) == 0o700,
                "the snapshot in the cache is closed as well", *map(recipe, names))
     tap.report(all(hashlib.sha256(recipe(name).encode()).hexdigest() == name for name in names),
                "a snapshot's name is the hash of its recipe, which its lock file has")
     tap.report(home.run("cache", "verify").status == 0, "cache verify finds the snapshot undamaged")
-    return f"{folder}/{names[0]}"
+    return f"{directory}/{names[0]}"
 
 
 def who_are(home):
@@ -257,7 +257,7 @@ def protocol(home):
         paths = ["/", "/usr", "/bin/sh", "/etc/passwd", "/nosuch", "/etc/nosuch/x", "/dev/null", "/home/fsqa"]
         answer = helper.ask("Find", [rootfs], paths=paths)
         tap.report(answer.kinds == "ddff--fd", "Find: returns a letter per path", answer)
-        with opened(home.folder) as fds:
+        with opened(home.dir) as fds:
             answers = [helper.ask("Open", fds), helper.ask("Read", fds, file="passwd"),
                        helper.ask("Find", fds, paths=["/"])]
         tap.report([one.code for one in answers] == [MISSING, REFUSED, REFUSED],

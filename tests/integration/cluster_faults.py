@@ -42,11 +42,11 @@ status exit 0
 rootfs = own_rootfs()
 home = Home()
 OWNER = -1 if home.user.uid is None else home.user.uid  # of what the tests make; -1: they run as that user
-MINI = f"{home.folder}/fstests-mini"
+MINI = f"{home.dir}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 os.chmod(home.write("bin/vng", GUEST), 0o755)
 KERNEL = home.write("kernel", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4))
-PATH = f"{home.folder}/bin:/usr/bin:/bin"
+PATH = f"{home.dir}/bin:/usr/bin:/bin"
 # The tests that wait are the shortest, and so the last.
 DURATIONS = home.write("durations", "# rootlet durations 1\n" + "".join(
     f"{3 if test < 'mini/105' else 1}.00 {test}\n" for test in TESTS))
@@ -67,10 +67,10 @@ class Run:
         Run.number += 1
         self.cluster = cluster
         self.shared = resumed.shared if resumed else shared or \
-            home.make_folder(f"{home.folder}/shared-{Run.number}")
+            home.make_dir(f"{home.dir}/shared-{Run.number}")
         line = ["fstests", "--json", "--resume", resumed.id] if resumed else \
             words(self.shared, "--json", *more, **how)
-        self.files = [open(f"{home.folder}/run-{Run.number}.{stream}", "w+b") for stream in ("out", "err")]
+        self.files = [open(f"{home.dir}/run-{Run.number}.{stream}", "w+b") for stream in ("out", "err")]
         self.process = home.start(*line, environment={"PATH": f"{first}:{PATH}" if first else PATH,
                                                       **cluster.environment}, stdout=self.files[0],
                                   stderr=self.files[1], start_new_session=start_new_session)
@@ -82,7 +82,7 @@ class Run:
         return found[0] if found else self.process.poll() is not None and "none"
 
     @property
-    def folder(self):
+    def directory(self):
         return f"{self.shared}/{self.id}"
 
     def read(self, which):
@@ -98,7 +98,7 @@ class Run:
     def batches(self, place="claims"):
         """Returns {name: its tests} of the batches in a place."""
         found = {}
-        for path in glob.glob(f"{self.folder}/{place}/0*"):
+        for path in glob.glob(f"{self.dir}/{place}/0*"):
             with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
                 found[os.path.basename(path)] = [test["name"] for test in json.load(file)]
         return found
@@ -125,9 +125,9 @@ class Run:
 
     def go(self):
         """Lets the tests that wait end, in all guests there are."""
-        for folder in glob.glob(f"{self.folder}/tasks/*/results"):
+        for directory in glob.glob(f"{self.dir}/tasks/*/results"):
             # The run may have ended, and removed them, since they were listed.
-            with contextlib.suppress(FileNotFoundError), open(f"{folder}/go", "w", encoding="utf-8"):
+            with contextlib.suppress(FileNotFoundError), open(f"{directory}/go", "w", encoding="utf-8"):
                 pass
 
     def finish(self, number=None):
@@ -185,9 +185,9 @@ def listed(cluster):
     tests = run.results()
     tap.report(all(re.fullmatch(r"\d+-[01]-0", test["task"]) and re.fullmatch("[0-9a-f]{64}", test["image"])
                    for test in tests.values()), "each result names its task and its image", tests)
-    folder = run.events()[-1]["results"]
-    tap.report(glob.glob(f"{folder}/tasks/*-0/check-1.out") and glob.glob(f"{folder}/tasks/*.log"),
-               "the run keeps what the tasks printed", os.listdir(folder))
+    directory = run.events()[-1]["results"]
+    tap.report(glob.glob(f"{directory}/tasks/*-0/check-1.out") and glob.glob(f"{directory}/tasks/*.log"),
+               "the run keeps what the tasks printed", os.listdir(directory))
     again = home.run("fstests", "--resume", run.id, environment={"PATH": PATH, **cluster.environment})
     tap.report(again.status == 5 and "cannot resume run" in again.err, "a finished run cannot be resumed",
                again)
@@ -211,7 +211,7 @@ def excluded(cluster):
 
 
 def together(cluster):
-    shared = home.make_folder(f"{home.folder}/both")
+    shared = home.make_dir(f"{home.dir}/both")
     runs = [Run(cluster, shared=shared, tasks=1) for _ in range(2)]
     for run in runs:
         run.finish()
@@ -222,17 +222,17 @@ def together(cluster):
 def crowded(cluster):
     """The shared directory has what killed processes left, and other things; sbatch's options may be
     anything."""
-    shared = home.make_folder(f"{home.folder}/crowded")
+    shared = home.make_dir(f"{home.dir}/crowded")
     for name, old in ((".20200101-000000-ext4", True), (".20200101-000001-xfs-2", True),
                       (".20200101-000002-ext4", False), (".20200101", True), ("20200101-000003-ext4", True)):
-        home.make_folder(f"{shared}/{name}/queue")
+        home.make_dir(f"{shared}/{name}/queue")
         if AS_ROOT:
             os.chown(f"{shared}/{name}", OWNER, -1)
         if old:
             os.utime(f"{shared}/{name}", (0, 0))
     run = Run(cluster, "--cluster-option", "--job-name=mine", "--cluster-option", "--array=7", shared=shared)
-    wait_until(lambda: os.path.exists(f"{run.folder}/job.json"), 60)
-    mode = os.stat(run.folder).st_mode & 0o777
+    wait_until(lambda: os.path.exists(f"{run.dir}/job.json"), 60)
+    mode = os.stat(run.dir).st_mode & 0o777
     tap.report(run.finish() == 0 and not cluster.jobs(), "no option of sbatch hides the tasks", *run.told())
     tap.report(sorted(os.listdir(shared)) == [".20200101", ".20200101-000002-ext4", "20200101-000003-ext4"],
                "only old drafts are removed", os.listdir(shared))
@@ -250,13 +250,13 @@ def limited(cluster):
 def garbled(cluster):
     """squeue prints something else for a while."""
     run = waiting(cluster)
-    tasks, asked = {run.owner(), run.owner("mini/106")}, f"{home.folder}/asked"
+    tasks, asked = {run.owner(), run.owner("mini/106")}, f"{home.dir}/asked"
     os.chmod(home.write("bin/squeue", f"#!/bin/sh\necho >>{asked}\necho 'not a list'\n"), 0o755)
     wait_until(lambda: os.path.exists(asked) and os.path.getsize(asked) > 2, 60)
     tap.report({run.owner(), run.owner("mini/106")} == tasks,
                "no task counts as lost if squeue cannot be understood",
                run.batches(), *run.told())
-    os.unlink(f"{home.folder}/bin/squeue")
+    os.unlink(f"{home.dir}/bin/squeue")
     listed = json.loads(home.run("runs", "show", run.id, "--json").out)
     tap.report(listed["state"] == "running" and len(listed["tests_ended"]) == 4,
                "rootlet runs shows what a run in progress has done", listed)
@@ -267,19 +267,19 @@ def lying(cluster):
     """A guest leaves links, pipes and setuid programs in its results, and changes them later."""
     run = waiting(cluster)
     victim = home.write("victim", "mine")
-    folder = f"{run.folder}/tasks/{run.owner()}/results"
-    os.symlink(victim, f"{folder}/link")
-    os.mkfifo(f"{folder}/pipe")
-    shutil.copy("/bin/true", f"{folder}/program")
+    directory = f"{run.dir}/tasks/{run.owner()}/results"
+    os.symlink(victim, f"{directory}/link")
+    os.mkfifo(f"{directory}/pipe")
+    shutil.copy("/bin/true", f"{directory}/program")
     for name in ("link", "pipe", "program"):
-        os.chown(f"{folder}/{name}", OWNER, -1, follow_symlinks=False)
-    os.chmod(f"{folder}/program", 0o4755)
+        os.chown(f"{directory}/{name}", OWNER, -1, follow_symlinks=False)
+    os.chmod(f"{directory}/program", 0o4755)
     run.finish(signal.SIGINT)
-    kept = f"{run.events()[-1]['results']}{folder.removeprefix(run.folder)}"
+    kept = f"{run.events()[-1]['results']}{directory.removeprefix(run.dir)}"
     tap.report(os.path.islink(f"{kept}/link") and not os.stat(f"{kept}/program").st_mode & 0o6000,
                "links stay links, and programs lose their setuid bits", *run.told())
-    os.unlink(f"{folder}/link")
-    with open(f"{folder}/link", "w", encoding="utf-8") as file:
+    os.unlink(f"{directory}/link")
+    with open(f"{directory}/link", "w", encoding="utf-8") as file:
         file.write("the guest's")
     again = Run(cluster, resumed=run)
     again.passes("a run whose guest does so")
@@ -290,17 +290,17 @@ def lying(cluster):
 def locked(cluster):
     """A guest makes a directory that nobody can read."""
     run = waiting(cluster)
-    folder = f"{run.folder}/tasks/{run.owner()}/results/locked"
-    os.makedirs(f"{folder}/in")
-    os.chmod(folder, 0)
-    os.chown(folder, OWNER, -1)
+    directory = f"{run.dir}/tasks/{run.owner()}/results/locked"
+    os.makedirs(f"{directory}/in")
+    os.chmod(directory, 0)
+    os.chown(directory, OWNER, -1)
     status = run.finish()
     tap.report(status == 0 and len(run.results()) == len(TESTS), "its results are kept", *run.told())
     tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
-               os.path.isdir(run.folder),
+               os.path.isdir(run.dir),
                "the shared directory stays, and a note says so", run.notes())
-    os.chmod(folder, 0o700)
-    shutil.rmtree(run.folder)
+    os.chmod(directory, 0o700)
+    shutil.rmtree(run.dir)
 
 
 def clocks(cluster):
@@ -316,13 +316,13 @@ def built(cluster):
               "modules.builtin.modinfo", "drivers/toy/toy.ko", "fs/other.ko")
     for name in (*needed, "vmlinux", "drivers/toy/toy.o", "fs/unlisted.ko"):
         home.write(f"build/{name}", f"this is {name}\n")
-    shutil.copy(KERNEL, f"{home.folder}/build/arch/x86/boot/bzImage")
+    shutil.copy(KERNEL, f"{home.dir}/build/arch/x86/boot/bzImage")
     home.write("build/.config", vng.MAGIC + vng.EROFS + vng.EXT4)
     home.write("build/modules.order", "drivers/toy/toy.o\nfs/other.ko\n")
-    run = waiting(cluster, "--kernel", f"{home.folder}/build")
-    found = sorted(os.path.relpath(f"{where}/{name}", f"{run.folder}/kernel")
-                   for where, _, names in os.walk(f"{run.folder}/kernel") for name in names)
-    with open(f"{run.folder}/kernel/drivers/toy/toy.ko", encoding="utf-8") as file:
+    run = waiting(cluster, "--kernel", f"{home.dir}/build")
+    found = sorted(os.path.relpath(f"{where}/{name}", f"{run.dir}/kernel")
+                   for where, _, names in os.walk(f"{run.dir}/kernel") for name in names)
+    with open(f"{run.dir}/kernel/drivers/toy/toy.ko", encoding="utf-8") as file:
         tap.report(found == sorted(needed) and file.read() == "this is drivers/toy/toy.ko\n",
                    "a build directory's image and modules are copied, and nothing else", found)
     run.passes("a run with a kernel's build directory")
@@ -446,12 +446,12 @@ def starved():
     with slurm.Slurm(home, SelectTypeParameters="CR_CPU_Memory", JobAcctGatherType="jobacct_gather/linux",
                      JobAcctGatherParams="OverMemoryKill", JobAcctGatherFrequency="task=1") as cluster:
         run = Run(cluster, "--cluster-option", "--mem=400", tests=["mini/105"], tasks=1,
-                  first=f"{home.folder}/hungry")
+                  first=f"{home.dir}/hungry")
         first = wait_until(run.owner, 120)
         tap.report(wait_until(lambda: any(
             re.search(r"is lost \((OUT_OF_MEMORY|FAILED)", note) for note in run.notes()), 120),
                    "a task that runs out of memory is lost", first, *run.told())
-        home.write(f"{run.folder.removeprefix(home.folder + '/')}/results/modest", "")
+        home.write(f"{run.dir.removeprefix(home.dir + '/')}/results/modest", "")
         run.passes("its tests run in another task", tests=["mini/105"])
         tap.report(run.results()["mini/105"]["task"] != first, "the results are the other task's",
                    run.results())
@@ -527,8 +527,8 @@ def pruned(cluster):
     run.process.wait()
     os.chmod(home.write("bin/scancel", "#!/bin/sh\nexit 127\n"), 0o755)
     early = home.run("runs", "prune", "--keep", "1", environment=environment)
-    os.unlink(f"{home.folder}/bin/scancel")
-    tap.report(early.status == 1 and run.folder in early.err and os.path.exists(run.folder),
+    os.unlink(f"{home.dir}/bin/scancel")
+    tap.report(early.status == 1 and run.dir in early.err and os.path.exists(run.dir),
                "runs prune names the shared directory if tasks may still run", early)
     outcome = home.run("runs", "prune", "--keep", "1", environment=environment)
     tap.report(outcome.status == 0 and not run.left() and not os.path.exists(home.state(f"runs/{run.id}")),
@@ -539,12 +539,12 @@ def pruned(cluster):
 def interrupted_late(cluster):
     """Ctrl-C while the results are collected, which also reaches the process that copies them. Every test has
     ended: the results are whole, and --resume only tidies up."""
-    asked = f"{home.folder}/copies"
+    asked = f"{home.dir}/copies"
     os.chmod(home.write("late/cp", f"""#!/bin/sh
 case $* in *--preserve=timestamps*) echo >{asked}; exec sleep 1000 ;; esac
 exec /bin/cp "$@"
 """), 0o755)
-    run = Run(cluster, first=f"{home.folder}/late", start_new_session=True)
+    run = Run(cluster, first=f"{home.dir}/late", start_new_session=True)
     wait_until(lambda: run.go() or os.path.exists(asked), 120)
     os.killpg(run.process.pid, signal.SIGINT)
     status = run.finish(signal.SIGCONT)
@@ -552,7 +552,7 @@ exec /bin/cp "$@"
     tap.report(status == 0 and found == dict.fromkeys(TESTS, "pass") and not cluster.jobs(),
                "Ctrl-C while results are collected keeps all of them", found, cluster.jobs(), *run.told())
     tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
-               os.path.isdir(run.folder), "a note says what is left", run.notes())
+               os.path.isdir(run.dir), "a note says what is left", run.notes())
     Run(cluster, resumed=run).passes("--resume copies the rest and removes the shared directory")
 
 
@@ -560,11 +560,11 @@ exec /bin/cp "$@"
 
 def vanished(cluster):
     run = waiting(cluster)
-    os.rename(run.folder, f"{run.folder}.away")
+    os.rename(run.dir, f"{run.dir}.away")
     status = run.finish(signal.SIGCONT)
     tap.report(status == 5 and not cluster.jobs() and "shared directory" in run.err,
                "a shared directory that disappears ends the run, and all tasks", cluster.jobs(), *run.told())
-    os.rename(f"{run.folder}.away", run.folder)
+    os.rename(f"{run.dir}.away", run.dir)
     Run(cluster, resumed=run).passes("--resume goes on once it is back")
 
 
@@ -572,7 +572,7 @@ def filled(cluster):
     if not AS_ROOT:
         tap.skip("a full shared directory", "needs root, to mount a small filesystem")
         return
-    shared = f"{home.folder}/small"
+    shared = f"{home.dir}/small"
     run = waiting(cluster, shared=shared)
     subprocess.run(["dd", "if=/dev/zero", f"of={shared}/filler", "bs=4k"], stderr=subprocess.DEVNULL,
                    check=False)
@@ -586,7 +586,7 @@ def filled(cluster):
 
 
 def hidden(cluster):
-    shared = home.make_folder(f"{home.folder}/hidden")
+    shared = home.make_dir(f"{home.dir}/hidden")
     cluster.hide("s1", shared)
     run = Run(cluster, shared=shared)
     run.passes("a node without the shared directory leaves the tests to the others")
@@ -600,8 +600,8 @@ def hidden(cluster):
 def interrupted_early(cluster):
     """Ctrl-C while the files are copied; cp never ends."""
     os.chmod(home.write("slow/cp", "#!/bin/sh\nexec sleep 1000\n"), 0o755)
-    shared = home.make_folder(f"{home.folder}/early")
-    process = home.start(*words(shared), environment={"PATH": f"{home.folder}/slow:{PATH}",
+    shared = home.make_dir(f"{home.dir}/early")
+    process = home.start(*words(shared), environment={"PATH": f"{home.dir}/slow:{PATH}",
                                                       **cluster.environment})
     copies = wait_until(lambda: glob.glob(f"{shared}/.2*") and children(process.pid), 120)
     process.send_signal(signal.SIGINT)
@@ -615,7 +615,7 @@ def missing(cluster):
     if not AS_ROOT:
         tap.skip("sbatch is missing", "needs root to hide a program")
         return
-    shared = home.make_folder(f"{home.folder}/missing")
+    shared = home.make_dir(f"{home.dir}/missing")
     outcome = home.run(*words(shared), environment={"PATH": PATH, **cluster.environment},
                        before=without(home, shutil.which("sbatch")), **NOBODY)
     tap.report(outcome.status == 5 and
@@ -631,7 +631,7 @@ def refused(cluster):
 
 
 LINE = ["fstests", "--kernel", KERNEL, "--fstests", MINI]
-CLUSTER = ["--cluster", "slurm", "--cluster-tasks", "2", "--cluster-directory", home.folder]
+CLUSTER = ["--cluster", "slurm", "--cluster-tasks", "2", "--cluster-directory", home.dir]
 USAGE = [
     Case("no number of tasks", [*LINE, "--cluster", "slurm"], 2,
          "--cluster needs --cluster-tasks"),
@@ -640,10 +640,10 @@ USAGE = [
     Case("no tasks", [*LINE, *CLUSTER, "--cluster-tasks", "0"], 2, "--cluster-tasks"),
     Case("another engine", [*LINE, *CLUSTER, "--cluster", "abacus"], 2, "abacus"),
     Case("a shared directory that is missing", [*LINE, *CLUSTER, "--cluster-directory",
-                                                f"{home.folder}/none"], 2,
+                                                f"{home.dir}/none"], 2,
          "--cluster-directory .*none: No such file"),
     Case("a shared directory whose name sbatch would take for a pattern",
-         [*LINE, *CLUSTER, "--cluster-directory", home.make_folder(f"{home.folder}/100%a")], 2,
+         [*LINE, *CLUSTER, "--cluster-directory", home.make_dir(f"{home.dir}/100%a")], 2,
          "must not have"),
     Case("a shared directory that is a file", [*LINE, *CLUSTER, "--cluster-directory", KERNEL], 2,
          "not a directory"),
@@ -659,7 +659,7 @@ USAGE = [
     Case("--resume with tests", ["fstests", "--resume", "none", "--", "generic/001"], 2,
          "--resume does not go with tests"),
     Case("--resume of no run", ["fstests", "--resume", "none"], 5, "run none does not exist"),
-    Case("a task outside of Slurm", ["__task", home.folder], 2, "SLURM_ARRAY_JOB_ID is not set"),
+    Case("a task outside of Slurm", ["__task", home.dir], 2, "SLURM_ARRAY_JOB_ID is not set"),
 ]
 
 for case in USAGE:
@@ -669,7 +669,7 @@ for variable in ("SBATCH_CLUSTERS", "SLURM_CLUSTERS"):
     tap.report(told.status == 2 and f"{variable} does not go with --cluster slurm" in told.err,
                f"{variable} is refused", told)
 if AS_ROOT:
-    os.mkdir(stranger := f"{home.folder}/stranger", 0o755)
+    os.mkdir(stranger := f"{home.dir}/stranger", 0o755)
     task = home.run("__task", stranger, environment={"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"})
     tap.report(task.status and "belongs to user 0, not to you" in task.err, "a task runs no other user's job",
                task)
@@ -680,7 +680,7 @@ else:
     if AS_ROOT:
         # Other test programs must not see it, and it goes with this process.
         slurm.separate_mounts()
-        small = home.make_folder(f"{home.folder}/small")
+        small = home.make_dir(f"{home.dir}/small")
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400M,uid={home.user.uid}", "small", small],
                        check=True)
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:

@@ -26,7 +26,7 @@ def main():
     outcome = home.run("create", "--release", "bookworm", "--profile", "guest", "--quiet", seconds=1800)
     if not tap.report(outcome.status == 0, "a rootfs for the guest is created", outcome):
         return
-    share = home.make_folder(f"{home.folder}/share")
+    share = home.make_dir(f"{home.dir}/share")
     shutil.copytree(f"{SOURCE}/tests/support", f"{share}/tests/support",
                     ignore=shutil.ignore_patterns("__pycache__"))
     for file in (f"{SOURCE}/tests/tools/nfs_guest.py", f"{BUILD}/tests/claims_hammer"):

@@ -116,13 +116,13 @@ def taken_meanwhile():
 
     def take(body):
         if not os.path.exists(path):
-            home.make_folder(path)
+            home.make_dir(path)
         return body
     before = None
     with Server(AT.root, [Fault(r"\.deb$", "body", take)]) as server, Tidy(home) as tidy:
         # Its packages must not be in the cache, or create would not download anything.
         outcome = home.create("--name", "taken", "--quiet", server=server, at=AT,
-                              environment={"XDG_CACHE_HOME": f"{home.folder}/other-cache"})
+                              environment={"XDG_CACHE_HOME": f"{home.dir}/other-cache"})
         before = os.path.isdir(path) and os.stat(path).st_uid
         wrong = judge(Case("", ["create"], 6, "taken"), outcome, home, tidy)
     tap.report(not wrong and before == home.user.ids()[0] and not os.listdir(path),
@@ -326,10 +326,10 @@ def hostile_tree():
 def no_fstests():
     """The error comes before a root image is built."""
     kernel = home.write("bzImage", vng.kernel())
-    for what, folder in (("that is something else", f"{home.folder}/config"),
-                         ("that does not exist", f"{home.folder}/nosuch")):
-        play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", folder], 2,
-                  rf"{folder} is not an fstests tree.*git clone", ["Building"]), home)
+    for what, directory in (("that is something else", f"{home.dir}/config"),
+                         ("that does not exist", f"{home.dir}/nosuch")):
+        play(Case(f"fstests: a tree {what}", ["fstests", "--kernel", kernel, "--fstests", directory], 2,
+                  rf"{directory} is not an fstests tree.*git clone", ["Building"]), home)
 
 
 def no_boot():
@@ -384,7 +384,7 @@ def on_terminal():
     with Server(AT.root, [slow]) as server, Tidy(home) as tidy:
         source = ["--mirror", server.url, "--keyring", AT.keyring, "--profile", "test"]
         with Terminal(home, "create", "--name", "shown", *source,
-                      environment={"XDG_CACHE_HOME": f"{home.folder}/cold"}) as terminal:
+                      environment={"XDG_CACHE_HOME": f"{home.dir}/cold"}) as terminal:
             ended = terminal.wait(600)
         wrong = tidy.complaints()
     tap.report(ended == 0 and not wrong, "create on a terminal succeeds", ended, *wrong,
@@ -400,8 +400,8 @@ def on_terminal():
 
 
 def elsewhere(server):
-    path = f"{home.folder}/else.where"
-    with Tidy(home, home.folder) as tidy:
+    path = f"{home.dir}/else.where"
+    with Tidy(home, home.dir) as tidy:
         outcome = home.create("--path", "else.where", server=server, at=AT, fresh=False,
                               before=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
         wrong = judge(Case("", ["create"], 0), outcome, home, tidy)

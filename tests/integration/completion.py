@@ -30,7 +30,7 @@ ROWS = [
     ("rootlet profiles ", ["list", "show", "check"], ["--json"]),
     ("rootlet profiles show m", ["minimal", "mine"], ["fstests"]),
     ("rootlet run --kernel ", ["distro", "some-file"], ["--name"]),
-    ("rootlet run --kernel distro --rwdir some", ["some-folder"], ["some-file"]),
+    ("rootlet run --kernel distro --rwdir some", ["some-directory"], ["some-file"]),
     ("rootlet check --color ", ["auto", "never"], ["--name"]),
     ("rootlet run --root-transport ", ["auto", "image", "dir"], ["--name"]),
     ("rootlet runs show ", ["a-run", "last"], ["list", ".hidden-run"]),
@@ -59,20 +59,20 @@ EQUALS = [("rootlet create --release=boo", ["bookworm"], ["jammy"]),
           ("rootlet check --name=", ["first-one", "second-one"], ["some-file"])]
 
 home = Home()
-work = home.make_folder(f"{home.folder}/work")
+work = home.make_dir(f"{home.dir}/work")
 for name in ("first-one", "second-one", ".hidden"):
-    home.make_folder(f"{home.store}/{name}") \
-        if os.path.isdir(home.store) or home.make_folder(home.store) else None
+    home.make_dir(f"{home.store}/{name}") \
+        if os.path.isdir(home.store) or home.make_dir(home.store) else None
 home.write(".kerneldev-mcp/a-file", "")
 for name in ("a-run", ".hidden-run"):
     home.write(f"state/rootlet/runs/{name}/run.json", "{}")
 home.write("work/some-file", "")
-home.make_folder(f"{work}/some-folder")
+home.make_dir(f"{work}/some-directory")
 home.write("config/rootlet/profiles/mine.conf", "[packages]\na = bash\n")
 home.write("config/rootlet/configurations/own.conf", "[mine]\ntype = ext4\n")
-home.make_folder(f"{home.folder}/bin")
-os.symlink(ROOTLET, f"{home.folder}/bin/rootlet")
-PATH = f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"
+home.make_dir(f"{home.dir}/bin")
+os.symlink(ROOTLET, f"{home.dir}/bin/rootlet")
+PATH = f"{home.dir}/bin:/usr/local/bin:/usr/bin:/bin"
 
 
 def words_of(line):
@@ -86,7 +86,7 @@ def of_rootlet(line):
     lines = home.run("__complete", *words_of(line)).out.splitlines()
     typed = words_of(line)[-1].partition("=")[2] if "=" in line else words_of(line)[-1]
     offered = [entry.split("\t")[0] for entry in lines if entry.startswith(typed)]
-    for directive, wanted in ((":files", os.path.exists), (":folders", os.path.isdir)):
+    for directive, wanted in ((":files", os.path.exists), (":directories", os.path.isdir)):
         if directive in lines:
             offered += [name for name in os.listdir(work) if wanted(f"{work}/{name}") and
                         name.startswith(typed)]
@@ -140,7 +140,7 @@ class Zsh:
                    "zstyle ':completion:*' list-separator '#'\nPROMPT='ready> '\n"
                    f"cd {work}\n")
         self.terminal = Terminal(home, "-i", program="/usr/bin/zsh", environment={
-            "ZDOTDIR": f"{home.folder}/zsh", "PATH": PATH, "COLUMNS": "200"})
+            "ZDOTDIR": f"{home.dir}/zsh", "PATH": PATH, "COLUMNS": "200"})
         assert self.terminal.expect(r"ready> "), self.terminal.text
 
     def ask(self, line):

@@ -12,7 +12,7 @@ from support.world import AS_ROOT, SOURCE, Case, Home, play
 INPUT = 2
 FILE = "config/rootlet/config"
 home = Home()
-PATH = f"{home.folder}/{FILE}"
+PATH = f"{home.dir}/{FILE}"
 KERNEL = home.write("bzImage", "no kernel")
 
 
@@ -32,7 +32,7 @@ for title, written, command, expected in (
         ("a value that the command line replaces", "[run]\nmemory = 1\n",
          ["run", "--kernel", KERNEL, "--memory", "2", "--", "true"], "--memory 2: [^(]*$"),
         ("a required option", "[run]\nkernel = ~/none\n", ["run", "--", "true"],
-         rf"{home.folder}/none: No such file.*\({PATH}:2 sets --kernel\)"),
+         rf"{home.dir}/none: No such file.*\({PATH}:2 sets --kernel\)"),
         ("a value for all", "[all]\nprofile = nosuch\n", ["create"],
          rf'no profile "nosuch".*\({PATH}:2 sets --profile\)'),
         ("a conflict with an option that is given", "[fstests]\njobs = 3\n",
@@ -44,7 +44,7 @@ for title, written, command, expected in (
         ("a flag", "[fstests]\ninstall-missing = yes\n",
          ["fstests", "--kernel", KERNEL, "--fstests", "/none", "--host-root"],
          rf"--install-missing does not go with --host-root \({PATH}:2 sets --install-missing\)"),
-        ("defaults that --host-root has no use for", f"[fstests]\nbuild = yes\noverlay = {home.folder}\n"
+        ("defaults that --host-root has no use for", f"[fstests]\nbuild = yes\noverlay = {home.dir}\n"
          "keyring = ~/keys\n", ["fstests", "--kernel", KERNEL, "--fstests", "/none", "--host-root"],
          "not a kernel[^(]*[(]no x86 boot header[)][^(]*$"),
         ("a mistake", "[run]\n\nmemorx = 4G\n", ["create"],

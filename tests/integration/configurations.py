@@ -65,8 +65,8 @@ def rows(home, filesystem, configurations):
         found, outcome, wrong = run(home, able)
     tap.report(not able or outcome.status in (0, 1, 5) and not wrong,
                f"{filesystem}: the run ends by itself", *wrong, outcome)
-    folder = json.loads(outcome.out.splitlines()[-1]).get("results", "") if outcome.out else ""
-    for path in glob.glob(f"{folder}/check*.out"):
+    directory = json.loads(outcome.out.splitlines()[-1]).get("results", "") if outcome.out else ""
+    for path in glob.glob(f"{directory}/check*.out"):
         with open(path, encoding="utf-8", errors="replace") as file:
             tap.note("\n".join(line for line in file.read().splitlines()
                                if re.search("rootlet: |^check: |^common/", line)))

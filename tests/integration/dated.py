@@ -17,14 +17,14 @@ NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
 THEN = (NOW - 400 * DAY).replace(hour=3, minute=4, second=5, microsecond=0)
 STAMP = THEN.strftime("%Y%m%dT%H%M%SZ")
-FOLDER = f"{SCRATCH}/{os.getpid()}.dated"
+DIRECTORY = f"{SCRATCH}/{os.getpid()}.dated"
 home = Home()
-LOCK = f"{home.folder}/dated.lock"
+LOCK = f"{home.dir}/dated.lock"
 
 
 def make(stamp, made, until):
     """An archive at ubuntu/STAMP whose release files are of MADE and were valid until UNTIL."""
-    root = f"{FOLDER}/ubuntu/{stamp}"
+    root = f"{DIRECTORY}/ubuntu/{stamp}"
     shutil.copytree(AT.root, root, copy_function=os.link)
     for pocket in mirrors.POCKETS:
         path = f"{root}/dists/{mirrors.pocket_suite(pocket)}/InRelease"
@@ -100,7 +100,7 @@ def made_again(server, lock):
     """From the lock, from a snapshot in the cache, and from a local copy of the archive."""
     for what, more in (("a lock", ["--lock", LOCK, "--fresh"]),
                        ("a lock, and a copy of its archive", ["--lock", LOCK, "--fresh", "--mirror",
-                                                              f"{FOLDER}/ubuntu/{STAMP}"])):
+                                                              f"{DIRECTORY}/ubuntu/{STAMP}"])):
         outcome = home.run("create", "--name", "again", "--force", "--keyring", AT.keyring, *more)
         text = home.run("lock", "--name", "again").out
         tap.report(outcome.status == 0 and json.loads(text) == lock,
@@ -160,7 +160,7 @@ EARLY = (THEN - 9 * DAY).strftime("%Y-%m-%d")
 for one in (STAMP, LATE, EARLY):
     make(one, THEN - DAY, THEN + 6 * DAY)
 OTHER = "/usr/share/keyrings/debian-archive-keyring.gpg"
-with Server(FOLDER) as one_server, Tidy(home) as tidy:
+with Server(DIRECTORY) as one_server, Tidy(home) as tidy:
     locked = made(one_server)
     made_again(one_server, locked)
     refused(one_server)

@@ -219,7 +219,7 @@ def check_forms(server):
     ]
     for at, (what, contents, served, expected, failure) in enumerate(rows):
         forget()
-        server.folder = variant(f"form{at}", contents, served).root
+        server.dir = variant(f"form{at}", contents, served).root
         with Tidy(home) as tidy:
             outcome = deps("--json")
             left = tidy.complaints()
@@ -278,8 +278,8 @@ def main():
         check_forms(server)
         check_offline(server)
         check_refusals()
-    for folder in glob.glob(f"{SCRATCH}/{os.getpid()}.form*") + [signed.folder]:
-        shutil.rmtree(folder)
+    for directory in glob.glob(f"{SCRATCH}/{os.getpid()}.form*") + [signed.dir]:
+        shutil.rmtree(directory)
 
 
 main()

@@ -12,21 +12,21 @@ def make(*steps):
     def setup(home):
         for step in steps:
             if step.endswith("/!"):
-                os.chmod(home.make_folder(f"{home.folder}/{step[:-2]}"), 0o555)
+                os.chmod(home.make_dir(f"{home.dir}/{step[:-2]}"), 0o555)
             elif step.endswith("/"):
-                home.make_folder(f"{home.folder}/{step[:-1]}")
+                home.make_dir(f"{home.dir}/{step[:-1]}")
             elif "=" in step:
                 home.write(*step.split("=", 1))
             else:
                 name, target = step.split(">")
-                os.symlink(target, f"{home.folder}/{name}")
+                os.symlink(target, f"{home.dir}/{name}")
     return setup
 
 
 def kept(*names):
     """Returns a check that complains if one of NAMES is gone."""
     def check(home):
-        return [f"{name} is gone" for name in names if not os.path.lexists(f"{home.folder}/{name}")]
+        return [f"{name} is gone" for name in names if not os.path.lexists(f"{home.dir}/{name}")]
     return check
 
 
@@ -82,7 +82,7 @@ for one in CASES:
     play(one, Home())
 
 home = Home()
-home_case = Case("delete of $HOME", ["delete", "--path", home.folder, "--yes"], 1, "was not made by",
+home_case = Case("delete of $HOME", ["delete", "--path", home.dir, "--yes"], 1, "was not made by",
                  setup=make("file=precious"), check=kept("file"))
 # A home directory's name may not be a valid rootfs name; either refusal is right.
 play(home_case, home)

@@ -34,7 +34,7 @@ def covered(*pairs):
 @contextlib.contextmanager
 def small_disk(size):
     """Yields an environment whose store and cache are on a disk of SIZE."""
-    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    point = home.make_dir(f"{home.dir}/{MOUNTED_BY_TEST}")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", point], check=True)
     try:
         yield {"HOME": point, "XDG_CACHE_HOME": f"{point}/cache"}
@@ -74,7 +74,7 @@ def kvm():
            **covered(("/dev/kvm", file)))
     # The result is cached for this device and boot.
     hanging = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "kvm-hangs",
-               "XDG_CACHE_HOME": f"{home.folder}/other-cache"}
+               "XDG_CACHE_HOME": f"{home.dir}/other-cache"}
     doctor("a /dev/kvm that opens but never runs a guest", "warning", "KVM", "runs it slower than emulation",
            status=0, environment=hanging, **covered(("/dev/kvm", file)))
     tap.report(not processes_left(10), "doctor: leaves no hung processes behind")
@@ -97,7 +97,7 @@ def emulators():
 def apparmor():
     """Replaces this kernel's settings with those of one that has AppArmor's restriction."""
     home.write("settings/apparmor_restrict_unprivileged_userns", "1\n")
-    host = covered(("/proc/sys/kernel", f"{home.folder}/settings"))
+    host = covered(("/proc/sys/kernel", f"{home.dir}/settings"))
     doctor("AppArmor's restriction is set but does not apply", "ok", "user namespaces", "can be made", **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
     doctor("AppArmor's restriction without a profile", "missing", "user namespaces",
@@ -122,7 +122,7 @@ def namespaces_by_name():
         tap.report(False, "the program deny exists")
         return
     home.write("older/unprivileged_userns_clone", "0\n")
-    host = covered(("/proc/sys/kernel", f"{home.folder}/older"))
+    host = covered(("/proc/sys/kernel", f"{home.dir}/older"))
     doctor("unprivileged_userns_clone is 0 but does not apply", "ok", "user namespaces", "can be made",
            **host)
     both = {**host, "before": [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]}
@@ -156,7 +156,7 @@ def systems():
     """doctor, and messages of rootlet-helper, name the host's package manager and its names of packages."""
     for number, (text, fix, message) in enumerate(SYSTEMS):
         home.write(f"os-release.{number}", f"{text}\n")
-        host = covered(("/etc/os-release", f"{home.folder}/os-release.{number}"),
+        host = covered(("/etc/os-release", f"{home.dir}/os-release.{number}"),
                        ("/usr/bin/gpgv", "/dev/null"), ("/usr/bin/newuidmap", "/dev/null"))
         name = text.replace("\n", " ")
         doctor(f"install command, {name}", "missing", "signatures", "not installed", f"{fix}$", **host)
@@ -170,7 +170,7 @@ def systems():
 
 def virtiofsd():
     """qemu's old virtiofsd has a different version string; vng cannot use it."""
-    path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+    path = {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}
     os.chmod(home.write("bin/virtiofsd", "#!/bin/sh\necho virtiofsd 1.10.0\n"), 0o755)
     doctor("a virtiofsd", "ok", "virtiofsd", "installed: --root-transport dir", environment=path)
     if os.path.exists("/usr/libexec/virtiofsd") or os.path.exists("/usr/lib/virtiofsd"):

@@ -58,7 +58,7 @@ class Call:
     def names(self):
         """Returns (source, target) of a naming call; the source of a symlink is empty."""
         words = re.findall(rf'{PATH_OF}, "((?:[^"\\]|\\.)*)"|"((?:[^"\\]|\\.)*)"', self.arguments)
-        paths = [os.path.join(folder, name) if name else other for _, folder, name, other in words]
+        paths = [os.path.join(directory, name) if name else other for _, directory, name, other in words]
         return ("" if self.name.startswith("symlink") else paths[0]), paths[-1]
 
 
@@ -135,7 +135,7 @@ def judge(path, home):
     return seen, wrong
 
 
-def traced(what, home, expected, run, folder=None):
+def traced(what, home, expected, run, directory=None):
     """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must
     reach."""
     path = f"{SCRATCH}/{os.getpid()}.trace"
@@ -144,7 +144,7 @@ def traced(what, home, expected, run, folder=None):
     if AS_ROOT:
         before += ["-u", home.user.name]
     outcome = run(before=before, **(NOBODY if AS_ROOT else {}))
-    seen, wrong = judge(path, folder or home.folder)
+    seen, wrong = judge(path, directory or home.dir)
     wrong += [f"no name seen in {part}" for part in expected if not any(part in place for place in seen)]
     tap.report(outcome.status == 0 and not wrong, what, *wrong[:20], outcome)
     os.unlink(path)
@@ -168,8 +168,8 @@ def failing_disk(home, create):
 
 def commands():
     home = Home()
-    folder = f"{SCRATCH}/{os.getpid()}.kernel"
-    at = mirror().with_packages(folder, vng.toy_packages(f"{folder}.debs"))
+    directory = f"{SCRATCH}/{os.getpid()}.kernel"
+    at = mirror().with_packages(directory, vng.toy_packages(f"{directory}.debs"))
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
 
     def create(*words, name="one"):
@@ -179,7 +179,7 @@ def commands():
         return home.run("run", "--name", "one", "--kernel", "distro", "--keyring", at.keyring,
                         "--root-transport",
                         "image", "--", "true",
-                        environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **more)
+                        environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}, **more)
 
     with Server(at.root) as server:
         traced("create syncs the rootfs and its snapshot", home,
@@ -194,11 +194,11 @@ def commands():
 def records():
     """The files of a run, written by the unit test."""
     home = Home()
-    at = home.make_folder(f"{home.folder}/runs")
+    at = home.make_dir(f"{home.dir}/runs")
     traced("fstests syncs the files of a run", home, ("run/",),
-           lambda **more: home.run(program=f"{BUILD}/tests/test_run_folder",
-                                   environment={"ROOTLET_RUN_FOLDER": at}, **more),
-           folder=at)
+           lambda **more: home.run(program=f"{BUILD}/tests/test_run_dir",
+                                   environment={"ROOTLET_RUN_DIR": at}, **more),
+           directory=at)
 
 
 if not shutil.which("strace"):

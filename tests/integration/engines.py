@@ -60,17 +60,17 @@ def compare_debootstrap(suite, home, source, native):
 
 
 def compare_mmdebstrap(suite, home, cache, native):
-    repository = offline.Repository(f"{home.folder}/repository", cache, f"{home.store}/native")
+    repository = offline.Repository(f"{home.dir}/repository", cache, f"{home.store}/native")
     # Root in its namespace cannot access files private to this user.
-    folder = home.make_folder(f"{home.folder}/mmdebstrap")
-    os.chmod(folder, 0o777)
-    done = subprocess.run(repository.mmdebstrap(f"{folder}/tree"), stdout=subprocess.PIPE,
+    directory = home.make_dir(f"{home.dir}/mmdebstrap")
+    os.chmod(directory, 0o777)
+    done = subprocess.run(repository.mmdebstrap(f"{directory}/tree"), stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False,
-                          cwd=folder, timeout=1800, **home.user.switch(),
+                          cwd=directory, timeout=1800, **home.user.switch(),
                           env={**home.environment(), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     if tap.report(done.returncode == 0, f"{suite}: mmdebstrap", done.stdout[-3000:]):
-        compare(f"{suite}: native and mmdebstrap", native, f"{folder}/tree", MMDEBSTRAP)
-        compare_packages(f"{suite}: native and mmdebstrap", home, f"{folder}/tree")
+        compare(f"{suite}: native and mmdebstrap", native, f"{directory}/tree", MMDEBSTRAP)
+        compare_packages(f"{suite}: native and mmdebstrap", home, f"{directory}/tree")
 
 
 def compare_suite(suite, source, cache=None, attributed=()):
@@ -191,14 +191,14 @@ def watch(home, process, gate):
 
 
 def odd_packages(at):
-    folder, gate = f"{SCRATCH}/{os.getpid()}.odd", threading.Event()
-    packed = [debs.make(f"{folder}.debs", name, mirrors.arch(), **how) for name, how in ODD.items()]
-    later = debs.make(f"{folder}.debs", "odd-later", mirrors.arch(), **LATER)
+    directory, gate = f"{SCRATCH}/{os.getpid()}.odd", threading.Event()
+    packed = [debs.make(f"{directory}.debs", name, mirrors.arch(), **how) for name, how in ODD.items()]
+    later = debs.make(f"{directory}.debs", "odd-later", mirrors.arch(), **LATER)
     home = Home()
     home.write("config/rootlet/profiles/test.conf", PROFILE + FILTERS)
     held = Fault(r"/odd-plain_", "body", lambda body: body if gate.wait(120) else b"")
-    with Server(f"{folder}/mirror", [held]) as server:
-        other = at.with_packages(folder, packed)
+    with Server(f"{directory}/mirror", [held]) as server:
+        other = at.with_packages(directory, packed)
         process = home.start("create", "--release", mirrors.SUITE, "--profile", "test", "--mirror",
                              server.url, "--keyring", other.keyring, "--fresh", "--quiet", "--include",
                              ",".join(ODD))
@@ -215,7 +215,7 @@ def odd_packages(at):
                             stdin=deb)
         tap.report(seen.status == 0 and "xx" in seen.out, "native: packages installed later follow the "
                    "profile's filters too", seen)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 # The real one would refuse a tree whose /usr is not merged.
@@ -230,8 +230,8 @@ def unmerged(at):
     if apt.host_suite() not in ("bookworm", "bullseye", "jammy"):
         tap.skip(what, "this host's packages are too new")
         return
-    folder = f"{SCRATCH}/{os.getpid()}.unmerged"
-    other = at.with_packages(folder, [debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
+    directory = f"{SCRATCH}/{os.getpid()}.unmerged"
+    other = at.with_packages(directory, [debs.make(f"{directory}.debs", name, mirrors.arch(), **how)
                                       for name, how in UNMERGED.items()], without=["usr-is-merged"])
     dists = f"{other.root}/dists"
     signed = other.inrelease(Codename="bionic", Suite="bionic")
@@ -247,7 +247,7 @@ def unmerged(at):
                     "test -x /bin/odd-bin; test ! -e /usr/bin/odd-bin; test -z \"$(dpkg --audit)\"; "
                     "dpkg --verify odd-bin; echo all-of-it")
     tap.report(outcome.status == 0 and seen.status == 0 and "all-of-it" in seen.out, what, outcome, seen)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     home.remove()
 
 
@@ -267,10 +267,10 @@ ALIASES = {"odd-bin": {"entries": [("./bin/", "dir", (0, 0), 0o755), ("./bin/odd
 def diverted(at):
     """After base-files diverts /bin, dpkg creates a package's ./bin/ as the directory that the diversion
     names. The result must not depend on which unpacker process had the package, or when."""
-    folder = f"{SCRATCH}/{os.getpid()}.diverted"
-    os.makedirs(f"{folder}.debs")
-    base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{folder}.debs", _divert_aliases)
-    other = at.with_packages(folder, [base, *(debs.make(f"{folder}.debs", name, mirrors.arch(), **how)
+    directory = f"{SCRATCH}/{os.getpid()}.diverted"
+    os.makedirs(f"{directory}.debs")
+    base = mirrors.repack(f"{at.root}/{at.deb_of('base-files')}", f"{directory}.debs", _divert_aliases)
+    other = at.with_packages(directory, [base, *(debs.make(f"{directory}.debs", name, mirrors.arch(), **how)
                                               for name, how in ALIASES.items())], without=["base-files"])
     home = Home()
     with Server(other.root) as server:
@@ -283,20 +283,20 @@ def diverted(at):
     tap.report(outcome.status == 0 and check.status == 0 and seen.status == 0 and "all-of-it" in seen.out,
                "native: creates directories whose names base-files diverts as dpkg does", outcome, check,
                seen)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(f"{directory}.debs", ignore_errors=True)
     home.remove()
 
 
 def failing(at):
     """The message, an event and a file name a failed script and its last output."""
-    folder = f"{SCRATCH}/{os.getpid()}.failing"
+    directory = f"{SCRATCH}/{os.getpid()}.failing"
     script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7; do echo odd word $i; done\n" \
         "printf '\\033[2Jno such thing\\n' >&2\nexit 3\n"
-    made = [debs.make(f"{folder}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
-            debs.make(f"{folder}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
-    other, home = at.with_packages(folder, made), Home()
-    log = f"{home.folder}/state/rootlet/logs/create-test-rootfs.log"
+    made = [debs.make(f"{directory}.debs", "odd-fails", mirrors.arch(), {"postinst": script}),
+            debs.make(f"{directory}.debs", "odd-waits", mirrors.arch(), {}, fields="Depends: odd-fails\n")]
+    other, home = at.with_packages(directory, made), Home()
+    log = f"{home.dir}/state/rootlet/logs/create-test-rootfs.log"
     with Server(other.root) as server:
         for engine in ("native", "debootstrap"):
             outcome = home.create("--include", "odd-waits", "--json", "--engine", engine, server=server,
@@ -317,8 +317,8 @@ def failing(at):
                        f"{engine}: a script that fails: only a log file is left", text[-2000:])
             if os.path.exists(log):
                 os.unlink(log)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(f"{folder}.debs", ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(f"{directory}.debs", ignore_errors=True)
     home.remove()
 
 
@@ -349,10 +349,10 @@ def main():
     unmerged(at)
     diverted(at)
     failing(at)
-    folder = f"{SCRATCH}/{os.getpid()}.asks"
-    asking = at.with_packages(folder, [debs.make(f"{folder}.debs", "odd-asks", mirrors.arch(),
+    directory = f"{SCRATCH}/{os.getpid()}.asks"
+    asking = at.with_packages(directory, [debs.make(f"{directory}.debs", "odd-asks", mirrors.arch(),
                                                  **ODD["odd-asks"]),
-                                       debs.capable(f"{folder}.debs", mirrors.arch())])
+                                       debs.capable(f"{directory}.debs", mirrors.arch())])
     with Server(asking.root) as server:
         compare_suite(mirrors.SUITE, ["--mirror", server.url, "--keyring", at.keyring, "--include",
                                       "odd-asks,odd-capable"], attributed=debs.CAPABLE)

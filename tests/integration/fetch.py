@@ -30,7 +30,7 @@ def hosts_file(home, *names):
     """Returns a command prefix for rootlet under which NAMES resolve to the server's address."""
     home.write("hosts", "127.0.0.1 localhost " + " ".join(names) + "\n")
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                       f"mount --bind {home.folder}/hosts /etc/hosts && exec setpriv --reuid {home.user.uid} "
+                       f"mount --bind {home.dir}/hosts /etc/hosts && exec setpriv --reuid {home.user.uid} "
                        f'--regid {home.user.gid} --clear-groups "$@"', "sh"], **NOBODY}
 
 
@@ -102,8 +102,8 @@ def proxies():
     tap.report(not wrong and not server.requests, "a malformed proxy", *wrong, outcome)
 
 
-def certificate(folder, *more):
-    path = f"{folder}/server.pem"
+def certificate(directory, *more):
+    path = f"{directory}/server.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out",
                     f"{path}.crt",
                     "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", *more],
@@ -118,7 +118,7 @@ def certificate(folder, *more):
 def https():
     """Only the certificates that the environment names are trusted, and the process can read them."""
     home = Home()
-    pem = certificate(home.folder)
+    pem = certificate(home.dir)
     for what, environment, status in (("SSL_CERT_FILE", {"SSL_CERT_FILE": f"{pem}.crt"}, 0),
                                       ("CURL_CA_BUNDLE", {"CURL_CA_BUNDLE": f"{pem}.crt"}, 0),
                                       ("the system's certificates", {}, NETWORK)):
@@ -133,11 +133,11 @@ def local_mirrors():
     """A directory, one reached through links, and one with a space in its name."""
     for name in ("mirror", "a mirror"):
         home = Home()
-        folder = home.make_folder(f"{home.folder}/{name}")
+        directory = home.make_dir(f"{home.dir}/{name}")
         for part in os.listdir(AT.root):
-            os.symlink(f"{AT.root}/{part}", f"{folder}/{part}")
+            os.symlink(f"{AT.root}/{part}", f"{directory}/{part}")
         with Tidy(home) as tidy:
-            outcome = home.run("create", "--mirror", folder, "--keyring", AT.keyring, "--profile", "test",
+            outcome = home.run("create", "--mirror", directory, "--keyring", AT.keyring, "--profile", "test",
                                "--fresh",
                                "--release", mirrors.SUITE, "--quiet")
             wrong = judge(Case("", ["create"], 0), outcome, home, tidy)
@@ -231,8 +231,8 @@ def kernel_seen():
                  "needs root: newuidmap's setuid bit is ignored under another user's strace")
         return
     home, path = Home(), f"{SCRATCH}/{os.getpid()}.kernel-trace"
-    folder = f"{home.folder}/at"
-    at = AT.with_packages(folder, vng.toy_packages(f"{folder}.debs"))
+    directory = f"{home.dir}/at"
+    at = AT.with_packages(directory, vng.toy_packages(f"{directory}.debs"))
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     with Server(at.root) as server:
         made = home.create("--quiet", server=server, at=at)
@@ -241,7 +241,7 @@ def kernel_seen():
                            before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat",
                                    "-e", "signal=none",
                                    "-u", home.user.name],
-                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+                           environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}, **NOBODY)
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(None, 1) for line in file]
     connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}

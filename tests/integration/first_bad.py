@@ -16,13 +16,13 @@ FIRST_BAD = 17
 rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
-MINI = f"{home.folder}/fstests-mini"
+MINI = f"{home.dir}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
-REPOSITORY = f"{home.folder}/linux"
+REPOSITORY = f"{home.dir}/linux"
 IMAGE = home.write("image", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4, "6.1.__"))
 
 # Puts the number of the commit into the kernel's version. Commits in `unbuildable` do not build.
-MAKE = (f"! grep -qx $(cat level) {home.folder}/unbuildable && mkdir -p arch/x86/boot && "
+MAKE = (f"! grep -qx $(cat level) {home.dir}/unbuildable && mkdir -p arch/x86/boot && "
         f"sed s/6.1.__/6.1.$(cat level)/ {IMAGE} >arch/x86/boot/bzImage")
 
 # The guest's words depend on the version of the kernel that it boots.
@@ -72,7 +72,7 @@ def make_repository():
     home.write("state/.keep", "")
     home.write("config/git/config", "[user]\nname = A\nemail = a@example.org\n[init]\ndefaultBranch = main\n"
                "[safe]\ndirectory = *\n")
-    home.make_folder(REPOSITORY)
+    home.make_dir(REPOSITORY)
     git("init", "-q")
     for number in range(1, COMMITS + 1):
         home.write("linux/level", f"{number:02}\n")
@@ -88,7 +88,7 @@ def commit(number):
 
 def environment(bad=FAILS, before="begin\n", script=TEST):
     os.chmod(home.write("bin/vng", vng.PRELUDE + GUEST + before + script.replace("BAD", bad)), 0o755)
-    return {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+    return {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}
 
 
 def line(*more, good="main~23", bad="main", words=()):
@@ -241,7 +241,7 @@ def refused():
             ("an unknown commit", line(good="nosuch"), 'has no commit "nosuch"'),
             ("a commit like an option", line(good="--all"), 'has no commit "--all"'),
             ("no common history", line(good=other), "no ancestor of --bad"),
-            ("no repository", [*bare, home.folder, "--", "x"], 'has no commit "a"'),
+            ("no repository", [*bare, home.dir, "--", "x"], 'has no commit "a"'),
             ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
@@ -261,8 +261,8 @@ def refused():
 def odd_places():
     """git's variables, and a state directory that is called like the placeholder."""
     outcome = home.run(*line("--repeat", "1", good="main~7", bad="main"), seconds=300, environment={
-        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.folder}/x",
-        "XDG_STATE_HOME": home.make_folder(f"{home.folder}/{{}}")})
+        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.dir}/x",
+        "XDG_STATE_HOME": home.make_dir(f"{home.dir}/{{}}")})
     tap.report(outcome.status == 2 and "is bad: generic/001 failed" in outcome.err and not untouched(),
                "git's variables and odd paths change nothing", *untouched(), outcome)
     path = home.state(f"bisects/{newest()}/bisect.json")

@@ -61,6 +61,6 @@ others = [path for path in documents if os.path.basename(path) != "copyright"]
 tap.report(len(documents) > 100 and not others, "copyright files are the only documentation unpacked",
            len(documents),
            *others[:20])
-with open(f"{home.folder}/made", encoding="utf-8") as file:
+with open(f"{home.dir}/made", encoding="utf-8") as file:
     tap.note(f"create took {float(file.read()):.0f} s, {len(manifest['packages'])} packages")
 tap.done()

@@ -16,26 +16,26 @@ BATCHES = 300
 
 
 def storm(seed):
-    folder = f"{SCRATCH}/{os.getpid()}.hammer"
-    place = f"{folder}/shared"
+    directory = f"{SCRATCH}/{os.getpid()}.hammer"
+    place = f"{directory}/shared"
     os.makedirs(place)
-    one = hammer.Hammer(f"{BUILD}/tests/claims_hammer", place, [place, place], f"{folder}/logs", BATCHES,
+    one = hammer.Hammer(f"{BUILD}/tests/claims_hammer", place, [place, place], f"{directory}/logs", BATCHES,
                         seed, 3)
     wrong = one.run(kills=5, every=0.05)
     tap.report(not wrong, "each batch is in one place and finished once", f"seed {seed}", *wrong)
-    return folder, place
+    return directory, place
 
 
-def checks_bite(folder, place):
+def checks_bite(directory, place):
     """The check itself: a batch in two places, one that is missing, one that another task finished."""
     names = sorted(os.listdir(f"{place}/done"))
 
     def moved(what, before, after, says):
-        shutil.copytree(place, f"{folder}/changed")
-        shutil.move(f"{folder}/changed/{before}", f"{folder}/changed/{after}")
-        wrong = "\n".join(hammer.conserved(f"{folder}/changed", f"{folder}/logs", BATCHES))
+        shutil.copytree(place, f"{directory}/changed")
+        shutil.move(f"{directory}/changed/{before}", f"{directory}/changed/{after}")
+        wrong = "\n".join(hammer.conserved(f"{directory}/changed", f"{directory}/logs", BATCHES))
         tap.report(says in wrong, f"the check notices {what}", wrong)
-        shutil.rmtree(f"{folder}/changed")
+        shutil.rmtree(f"{directory}/changed")
 
     number, generation, rest = names[7].split(".", 2)
     moved("a batch that is not done", f"done/{names[7]}", f"claims/{names[7]}", "batch 7 is in claims")
@@ -46,7 +46,7 @@ def checks_bite(folder, place):
           f"(7, {generation[1:]}) is done by ")
 
 
-folder, place = storm(SEED)
-checks_bite(folder, place)
-shutil.rmtree(folder)
+directory, place = storm(SEED)
+checks_bite(directory, place)
+shutil.rmtree(directory)
 tap.done()

@@ -122,12 +122,12 @@ def other_range():
 
 
 @contextlib.contextmanager
-def opened_to_all(folder):
-    os.chmod(folder, 0o755)
+def opened_to_all(directory):
+    os.chmod(directory, 0o755)
     try:
         yield
     finally:
-        os.chmod(folder, 0o700)
+        os.chmod(directory, 0o700)
 
 
 def look_at_other(home, tree):
@@ -194,7 +194,7 @@ def absent():
 def no_helper():
     """An incomplete installation: a front end copied out of its build directory."""
     home = Home()
-    copy = f"{home.folder}/rootlet"
+    copy = f"{home.dir}/rootlet"
     shutil.copy(f"{BUILD}/frontend/rootlet", copy)
     if glob.glob("/usr/**/libexec/rootlet/rootlet-helper"):
         tap.skip("a front end without its helper", "rootlet is installed on this host")

@@ -24,7 +24,7 @@ TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
 rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
-SHARE = home.make_folder(f"{home.folder}/share")
+SHARE = home.make_dir(f"{home.dir}/share")
 home.write("precious", "of-the-host")
 home.write("open-file", "x")
 
@@ -41,7 +41,7 @@ def start(script, *words, image=KERNEL, more=None):
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
     return home.start("run", "--path", TREE, "--kernel", image, *words, "--", "true",
                       close_fds=more is None, before=KEYED if more else (),
-                      environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", **(more or {})})
+                      environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin", **(more or {})})
 
 
 def run(script, *words, seconds=120, **more):
@@ -164,8 +164,8 @@ class Victims:
 
     def __init__(self):
         self.sockets = []
-        for name, kind, address in (("stream", socket.SOCK_STREAM, f"{home.folder}/stream"),
-                                    ("dgram", socket.SOCK_DGRAM, f"{home.folder}/dgram")):
+        for name, kind, address in (("stream", socket.SOCK_STREAM, f"{home.dir}/stream"),
+                                    ("dgram", socket.SOCK_DGRAM, f"{home.dir}/dgram")):
             self.sockets.append(socket.socket(socket.AF_UNIX, kind))
             self.sockets[-1].bind(address)
             os.chmod(address, 0o777)
@@ -174,10 +174,10 @@ class Victims:
         for one in self.sockets[::2]:
             one.listen(100)
         home.write(".ssh/id", "secret")
-        home.make_folder(f"{home.folder}/bin")
-        os.mkfifo(f"{home.folder}/fifo")
-        os.chmod(f"{home.folder}/fifo", 0o666)
-        self.fifo = os.open(f"{home.folder}/fifo", os.O_RDWR)
+        home.make_dir(f"{home.dir}/bin")
+        os.mkfifo(f"{home.dir}/fifo")
+        os.chmod(f"{home.dir}/fifo", 0o666)
+        self.fifo = os.open(f"{home.dir}/fifo", os.O_RDWR)
         self.master, slave = os.openpty()
         self.terminal = os.ttyname(slave)
         os.chmod(self.terminal, 0o666)
@@ -194,7 +194,7 @@ class Victims:
                                      text=True, stdout=subprocess.PIPE, **home.user.switch()).stdout
 
     def places(self, share):
-        return {"HOME": home.folder, "SHARE": share, "TREE": TREE, "PID": str(os.getpid()),
+        return {"HOME": home.dir, "SHARE": share, "TREE": TREE, "PID": str(os.getpid()),
                 "VICTIM": str(self.process.pid), "PORT": str(self.sockets[2].getsockname()[1]),
                 "TERMINAL": self.terminal, "KEY": str(self.key)}
 
@@ -203,7 +203,7 @@ class Victims:
 
     def clear(self):
         """Returns what attacks left behind, except the targets."""
-        for path in (f"{home.folder}/escaped", f"{home.folder}/bin/escaped", f"{TREE}/escaped",
+        for path in (f"{home.dir}/escaped", f"{home.dir}/bin/escaped", f"{TREE}/escaped",
                      f"/tmp/escaped.{os.getpid()}", f"/var/tmp/escaped.{os.getpid()}"):
             if os.path.lexists(path):
                 os.unlink(path)
@@ -264,7 +264,7 @@ def attacks_work(victims):
         victims.type()
         user = {} if how == AS_HOST_ROOT else home.user.switch()
         script = ["bash", "-c", f"( {filled(attack, places)} )"]
-        with open(f"{home.folder}/open-file", encoding="utf-8") as opened:
+        with open(f"{home.dir}/open-file", encoding="utf-8") as opened:
             done = subprocess.run([*KEYED, *([] if how == AS_HOST_ROOT else how), *script],
                                   stdin=subprocess.DEVNULL,
                                   capture_output=True, pass_fds=[opened.fileno()], check=False,
@@ -281,7 +281,7 @@ def taken_over(victims, transport):
                      f"else echo {number} no; fi")
     lines.append("touch /mnt/share0/given && echo given")
     victims.type()
-    with Tidy(home) as tidy, open(f"{home.folder}/open-file", encoding="utf-8") as opened:
+    with Tidy(home) as tidy, open(f"{home.dir}/open-file", encoding="utf-8") as opened:
         os.set_inheritable(opened.fileno(), True)
         # Descriptor numbers below and above all that are kept for the VM.
         high = fcntl.fcntl(opened.fileno(), fcntl.F_DUPFD, HIGH)
@@ -315,7 +315,7 @@ def as_caller():
 
 def unsealed():
     """--unsealed makes the host visible and nothing more; it helps if the sandbox cannot be set up."""
-    script = f"grep -q . {home.folder}/.ssh/id && echo sees; touch {home.folder}/escaped || echo cannot; " \
+    script = f"grep -q . {home.dir}/.ssh/id && echo sees; touch {home.dir}/escaped || echo cannot; " \
         f"chmod 4755 /mnt/share0/given || echo refused; echo exit 0 >{STATUS}"
     home.write("share/given", "")
     with Tidy(home) as tidy:
@@ -333,7 +333,7 @@ def unsealed():
         with Tidy(home) as tidy:
             outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, *words, "--", "true",
                                before=without(home, "/proc/version"),
-                               environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+                               environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}, **NOBODY)
             wrong = tidy.complaints()
         tap.report(outcome.status == wanted and re.search(says, outcome.err, re.M | re.S) and not wrong,
                    f"a host that allows the VM no /proc of its own {what}", *wrong, outcome)
@@ -356,13 +356,13 @@ def python_vng(at, interpreter=PYTHON):
 
 def module(at):
     home.write(f"{at}/virtme_ng/__init__.py", "")
-    home.write(f"{at}/virtme_ng/run.py", MODULE.replace("HOME", home.folder).replace("STATUS", STATUS))
+    home.write(f"{at}/virtme_ng/run.py", MODULE.replace("HOME", home.dir).replace("STATUS", STATUS))
 
 
 def link(at, target):
     home.write(at, "")
-    os.unlink(f"{home.folder}/{at}")
-    os.symlink(target, f"{home.folder}/{at}")
+    os.unlink(f"{home.dir}/{at}")
+    os.symlink(target, f"{home.dir}/{at}")
 
 
 def in_user_site():
@@ -381,7 +381,7 @@ def in_checkout():
 def editable():
     python_vng(".local/bin/vng")
     module("src/edited")
-    home.write(f"{USER_SITE}/edited.pth", f"{home.folder}/src/edited\n")
+    home.write(f"{USER_SITE}/edited.pth", f"{home.dir}/src/edited\n")
     return ".local/bin"
 
 
@@ -389,16 +389,16 @@ VENV = ".local/share/pipx/venvs/virtme"
 
 
 def in_venv():
-    subprocess.run([PYTHON, "-m", "venv", "--without-pip", f"{home.folder}/{VENV}"], check=True,
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", f"{home.dir}/{VENV}"], check=True,
                    **home.user.switch())
-    python_vng(f"{VENV}/bin/vng", f"{home.folder}/{VENV}/bin/python3")
+    python_vng(f"{VENV}/bin/vng", f"{home.dir}/{VENV}/bin/python3")
     module(f"{VENV}/{USER_SITE.removeprefix('.local/')}")
     link(".local/bin/vng", "../share/pipx/venvs/virtme/bin/vng")
     return ".local/bin"
 
 
 def of_pyenv():
-    root = f"{home.folder}/.pyenv"
+    root = f"{home.dir}/.pyenv"
     for name, script in (("shims/vng", f"exec {root}/libexec/pyenv exec vng"),
                          ("libexec/pyenv", f"exec {root}/versions/3/bin/vng"),
                          ("versions/3/bin/vng",
@@ -414,7 +414,7 @@ def installations():
     for what, make in (("with pip --user", in_user_site), ("in a checkout, by a link", in_checkout),
                        ("as an editable package", editable), ("with pipx, in a venv", in_venv),
                        ("with pyenv", of_pyenv)):
-        path = f"{home.folder}/{make()}:/usr/bin:/bin"
+        path = f"{home.dir}/{make()}:/usr/bin:/bin"
         with Tidy(home) as tidy:
             outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--",
                                "true", environment={"PATH": path})
@@ -422,8 +422,8 @@ def installations():
         tap.report(outcome.status == 0 and "mine: False" in outcome.out and not wrong,
                    f"vng installed {what} starts and sees nothing else in the home directory", *wrong,
                    outcome)
-        for folder in (".local", "src", "links", ".pyenv"):
-            shutil.rmtree(f"{home.folder}/{folder}", ignore_errors=True)
+        for directory in (".local", "src", "links", ".pyenv"):
+            shutil.rmtree(f"{home.dir}/{directory}", ignore_errors=True)
 
 
 def below_mnt():
@@ -434,7 +434,7 @@ def below_mnt():
     in_checkout()
     user = home.user
     before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-              f"mount -t tmpfs -o mode=755 tests /mnt && mkdir /mnt/work && mount --bind {home.folder}/src "
+              f"mount -t tmpfs -o mode=755 tests /mnt && mkdir /mnt/work && mount --bind {home.dir}/src "
               "/mnt/work && "
               f'exec setpriv --reuid {user.uid} --regid {user.gid} --init-groups "$@"', "sh"]
     with Tidy(home) as tidy:
@@ -445,8 +445,8 @@ def below_mnt():
     tap.report(outcome.status == 5 and
                re.search("vng needs /mnt/work/virtme-ng.*, but the VM has files of its own at /mnt",
                outcome.err) and not wrong, "vng below /mnt: run fails and says what to do", *wrong, outcome)
-    for folder in ("src", "links"):
-        shutil.rmtree(f"{home.folder}/{folder}")
+    for directory in ("src", "links"):
+        shutil.rmtree(f"{home.dir}/{directory}")
 
 
 STATUS, CONSOLE = "/mnt/status", "/mnt/console"
@@ -566,7 +566,7 @@ def boots_once_more():
         with Tidy(home) as tidy:
             outcome = home.run("run", "--path", TREE, "--kernel", KERNEL, "--rwdir", SHARE, "--", "true",
                                text=b"typed", seconds=120,
-                               environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                               environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
         again = outcome.err.count("; booting once more")
         tap.report(outcome.status == status and outcome.out == out and not wrong and
@@ -586,7 +586,7 @@ def keys():
                  f"head -c {len(want) or 99} <{TERMINAL_IN} | od -An -c >&3; " \
                  f"printf '>>' >&3; echo exit 0 >{STATUS}"
         os.chmod(home.write("bin/vng", f"#!/bin/bash\n{script}\n"), 0o755)
-        path = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+        path = {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}
         with Tidy(home) as tidy, Terminal(home, "run", "--path", TREE, "--kernel", KERNEL,
                                           environment=path) as terminal:
             terminal.expect("<<", 60)
@@ -631,7 +631,7 @@ def shows_boot():
     words = words.replace("echo out", f"printf 'out\\r\\n' >{TERMINAL_OUT}")
     os.chmod(home.write("bin/vng", f"#!/bin/bash\n{words}\n"), 0o755)
     with Terminal(home, "run", "--path", TREE, "--kernel", KERNEL, "--", "true",
-                  environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin", "TERM": "xterm"}) as terminal:
+                  environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin", "TERM": "xterm"}) as terminal:
         terminal.wait(60)
     tap.report(re.search(r"\rBooting the kernel[^\r\n]*[\r\n]+out\r\n$", terminal.text),
                "run on a terminal: the guest's output starts on a new line", repr(terminal.text[-300:]))
@@ -669,7 +669,7 @@ def cksum(path):
                               text=True).stdout.strip()
 
 
-def build_folder():
+def build_dir():
     """Creates a kernel build directory with one module that has what depmod needs."""
     image = kernel("linux/arch/x86/boot/bzImage", f"{TOY} (somebody@somewhere) #1")
     home.write("linux/modules.order", "fs/toy/toy.ko\n")
@@ -681,13 +681,13 @@ def build_folder():
 
 
 def kernels_of_ones_own():
-    image, module = build_folder()
-    folder = f"{home.folder}/linux"
+    image, module = build_dir()
+    directory = f"{home.dir}/linux"
     whole = "".join(f"CONFIG_{option}=y\n" for option in IMAGE_OPTIONS)
     for what, path, config, root in (
-            ("a build directory", folder, whole, "image"),
+            ("a build directory", directory, whole, "image"),
             ("the image in a build directory", image, whole, "image"),
-            ("a build directory whose kernel has no virtio_blk", folder,
+            ("a build directory whose kernel has no virtio_blk", directory,
              whole.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set"), "tree")):
         home.write("linux/.config", config)
         with Tidy(home) as tidy:
@@ -704,9 +704,9 @@ def kernels_of_ones_own():
         tap.report(status == 0 and not wrong, f"--kernel with {what}: vng gets its image, and the guest its "
                    f"modules, with the {root} as root", *wrong, out, err)
     os.unlink(image)
-    status, out, err, _ = run(TELL, image=folder)
-    tap.report(status == 2 and f"no kernel has been built in {folder}" in err and
-               f"make -C {folder} bzImage" in err,
+    status, out, err, _ = run(TELL, image=directory)
+    tap.report(status == 2 and f"no kernel has been built in {directory}" in err and
+               f"make -C {directory} bzImage" in err,
                "--kernel with a build directory without a kernel image", status, err)
 
 
@@ -722,9 +722,9 @@ def size_of_guest():
 
 
 def kept(kind):
-    folder = f"{home.cache}/rootlet/{kind}"
-    return [name for name in os.listdir(folder) if not name.startswith(".") and
-            not os.path.islink(f"{folder}/{name}")]
+    directory = f"{home.cache}/rootlet/{kind}"
+    return [name for name in os.listdir(directory) if not name.startswith(".") and
+            not os.path.islink(f"{directory}/{name}")]
 
 
 def plant_kernel():
@@ -736,13 +736,13 @@ def plant_kernel():
                "".join(f"CONFIG_{o}=y\n" for o in IMAGE_OPTIONS))
     home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/modules.order", "")
     home.write(f".cache/rootlet/kernels/{TOY}_1/lib/modules/{TOY}/toy.ko", "module")
-    folder = f"{home.cache}/rootlet/kernels"
+    directory = f"{home.cache}/rootlet/kernels"
     for link, target in ((f"{made['suite']}-{made['arch']}", f"{TOY}_1"), (f"{TOY}_1/usr", "lib")):
-        if os.path.lexists(f"{folder}/{link}"):
-            os.unlink(f"{folder}/{link}")
-        os.symlink(target, f"{folder}/{link}")
-    sums.write(f"{folder}/{TOY}_1")
-    return f"{folder}/{TOY}_1"
+        if os.path.lexists(f"{directory}/{link}"):
+            os.unlink(f"{directory}/{link}")
+        os.symlink(target, f"{directory}/{link}")
+    sums.write(f"{directory}/{TOY}_1")
+    return f"{directory}/{TOY}_1"
 
 
 def run_image():
@@ -822,7 +822,7 @@ def pruned():
     tap.report(kept("kernels") == [f"{TOY}_1"], "cache prune keeps the kernel of a run in progress", outcome,
                kept("kernels"))
     os.chmod(home.write("other/vng", "#!/bin/sh\nexit 3\n"), 0o755)
-    words = {"environment": {"PATH": f"{home.folder}/other:/usr/bin:/bin"}}
+    words = {"environment": {"PATH": f"{home.dir}/other:/usr/bin:/bin"}}
     another = ["run", "--path", TREE, "--kernel", KERNEL, "--root-transport", "image", "--", "true"]
     for name in before:
         sums.flip(f"{home.cache}/rootlet/images/{name}")
@@ -854,7 +854,7 @@ def restricted():
     helper's."""
     os.chmod(home.write("bin/vng",
                         "#!/bin/sh\ngrep -c . /proc/self/uid_map; id -u; printf '%s\\n' \"$@\"\n"), 0o755)
-    own = {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}
+    own = {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}
     pretend = {"LD_PRELOAD": f"{BUILD}/tests/pretend.so", "PRETEND": "apparmor"}
     outcome = home.run("doctor", environment=pretend)
     tap.report(re.search("^missing +user namespaces", outcome.out, re.M),

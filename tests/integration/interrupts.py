@@ -69,7 +69,7 @@ def strike(home, name, method, *words):
     with Server(AT.root, faults) as server, Tidy(home) as tidy:
         front = home.start("create", "--fresh", "--release", "jammy", "--profile", "test", "--mirror",
                            server.url, "--keyring", AT.keyring, *words,
-                           environment={"XDG_CACHE_HOME": f"{home.folder}/cold"} if faults else {})
+                           environment={"XDG_CACHE_HOME": f"{home.dir}/cold"} if faults else {})
         if not wait_for_stage(front, server, stage):
             wrong.append("the stage was never reached")
         more, err = strike_down(home, front, method, tidy, name == "writing to disk")
@@ -193,7 +193,7 @@ RUN_STAGES = {
 }
 
 
-def kernel_packages(folder):
+def kernel_packages(directory):
     """A kernel header that allows booting from an image, padded so that it takes a while."""
     config = "".join(f"CONFIG_{name}=y\n"
                      for name in ("NET_9P_VIRTIO", "9P_FS", "VIRTIO_BLK", "OVERLAY_FS", "EROFS_FS",
@@ -202,8 +202,9 @@ def kernel_packages(folder):
              (f"./boot/config-{TOY}", config.encode()), ("./lib/modules", "dir"),
              (f"./lib/modules/{TOY}", "dir"), (f"./lib/modules/{TOY}/modules.order", b"")]
     files += [(f"./lib/modules/{TOY}/large{number}", os.urandom(1 << 20)) for number in range(32)]
-    return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
-            debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=files, suffix="")]
+    return [debs.make(directory, "linux-image-virtual", mirrors.arch(),
+                      fields=f"Depends: linux-image-{TOY}\n"),
+            debs.make(directory, f"linux-image-{TOY}", mirrors.arch(), entries=files, suffix="")]
 
 
 def run_command(home):
@@ -213,7 +214,7 @@ def run_command(home):
     return {"before": ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                        f"mount --bind {AT.keyring} {UBUNTU} && exec setpriv --reuid {home.user.uid} "
                        f'--regid {home.user.gid} --clear-groups "$@"', "sh"], **NOBODY,
-            "environment": {"PATH": f"{home.folder}/bin:/usr/bin:/bin"}}
+            "environment": {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}}
 
 
 def parts_left(home):
@@ -274,9 +275,9 @@ def strike_check(home):
 
 
 home = Home()
-folder = f"{SCRATCH}/{os.getpid()}.kernel"
-with Server(f"{folder}/mirror") as first:
-    with_kernel = AT.with_packages(folder, kernel_packages(f"{folder}.debs"))
+directory = f"{SCRATCH}/{os.getpid()}.kernel"
+with Server(f"{directory}/mirror") as first:
+    with_kernel = AT.with_packages(directory, kernel_packages(f"{directory}.debs"))
     made = home.create("--quiet", server=first, at=with_kernel)
     good = tap.report(made.status == 0, "the first create works", made)
     if good:

@@ -120,7 +120,7 @@ def visible():
         ("there is no route", "cat /proc/net/route | tail -n +2 | wc -l", r"^0$", None),
         ("it has its own host name", "cat /proc/sys/kernel/hostname", None,
          rf"^{re.escape(platform.node())}$"),
-        ("the caller's home is not visible", f"ls {home.folder} 2>&1", "No such file", None),
+        ("the caller's home is not visible", f"ls {home.dir} 2>&1", "No such file", None),
         ("the caller's environment is not passed on", "env", r"^PATH=",
          r"(XDG_|ROOTLET|secret-of-the-caller)"),
         ("the caller's file descriptors are closed", "ls /proc/self/fd | wc -l", r"^[34]$", None),
@@ -171,14 +171,14 @@ def telling(text):
         groups = {line.strip().split(":", 2)[2] for line in file} - {"/"}
     with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
         words = file.read().strip()
-    names = {plain_user().name, home.folder, SCRATCH, HELPER, words, *groups} - {""}
+    names = {plain_user().name, home.dir, SCRATCH, HELPER, words, *groups} - {""}
     return sorted(name for name in names if name in text)
 
 
 def host_is_hidden():
     """Nothing readable in a jail contains a path, name, cgroup or command line of the host. The same files
     outside a jail do contain them; otherwise this would prove nothing."""
-    seen = subprocess.run(["sh", "-c", TELLING], cwd=home.folder, stdout=subprocess.PIPE, check=False,
+    seen = subprocess.run(["sh", "-c", TELLING], cwd=home.dir, stdout=subprocess.PIPE, check=False,
                           stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
     tap.report(len(telling(seen)) >= 2, "outside a jail, these files reveal the host", *telling(seen))
     for user in ("root", "fsqa"):
@@ -194,7 +194,7 @@ def mounted_trees():
         tap.skip("a mount in the rootfs, and one beside it", "needs root to mount")
         return
     tree = f"{home.store}/test-rootfs"
-    for what, point, good in (("beside", home.make_folder(f"{home.store}/mounted-by-test"), True),
+    for what, point, good in (("beside", home.make_dir(f"{home.store}/mounted-by-test"), True),
                               ("in", f"{trees.inside(tree)}/media", False)):
         script = f'mount -t tmpfs none "{point}" && exec setpriv --reuid {home.user.uid} ' \
                  f'--regid {home.user.gid} --clear-groups "$@"'

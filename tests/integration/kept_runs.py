@@ -44,7 +44,7 @@ def durations():
     for what, words, expected in (
             ("of all runs, the newest first", [], newest),
             ("of one run", ["20260101-000000-ext4"], HEAD + "1.00 generic/001\n2.00 generic/002\n"),
-            ("of two runs, of which the first counts", [f"{home.folder}/elsewhere", "20260101-000000-ext4"],
+            ("of two runs, of which the first counts", [f"{home.dir}/elsewhere", "20260101-000000-ext4"],
              HEAD + "7.00 generic/001\n2.00 generic/002\n")):
         outcome = home.run("runs", "durations", *words)
         tap.report(outcome.status == 0 and outcome.out == expected and not outcome.err,
@@ -131,18 +131,18 @@ def merge(*shards, **more):
 def merged():
     shards = [write_shard("a1", 1, ["pass", "fail"]), write_shard("a2", 2, ["pass", "notrun"]),
               write_shard("a3", 3, ["pass", "pass"])]
-    elsewhere = home.make_folder(f"{home.folder}/copied")
-    shutil.copytree(f"{home.folder}/a3", f"{elsewhere}/of-another-machine")
+    elsewhere = home.make_dir(f"{home.dir}/copied")
+    shutil.copytree(f"{home.dir}/a3", f"{elsewhere}/of-another-machine")
     outcome = merge(shards[0], f"{elsewhere}/of-another-machine", shards[1], "--results", "whole", "--junit",
                     "x.xml")
     tap.report(outcome.status == 1 and
                "failed: 4 passed, 1 failed, 1 not run, in 3 shards\n" in outcome.out and
                "no shard has" not in outcome.out and not outcome.err, "three shards become one run", outcome)
-    with open(f"{home.folder}/whole/tests.jsonl", encoding="utf-8") as file:
+    with open(f"{home.dir}/whole/tests.jsonl", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
     tap.report([(one["name"], one.get("section", "")) for one in lines] == [row[2:] for row in PLAN],
                "its results are in the order of the plan", lines)
-    with open(f"{home.folder}/whole/kernel.jsonl", encoding="utf-8") as file:
+    with open(f"{home.dir}/whole/kernel.jsonl", encoding="utf-8") as file:
         kernel = [json.loads(line) for line in file]
     tap.report([(one["shard"], one["line"]) for one in kernel] ==
                [(1, "of 1"), (1, "old, of 1"), (3, "of 3"), (3, "old, of 1"), (2, "of 2"), (2, "old, of 0")],
@@ -151,7 +151,7 @@ def merged():
                "kernel: WARNING in generic/003, 2 times: old, of 1\n"
                "kernel: WARNING in generic/003: old, of 0\n\nfailed: " in outcome.out,
                "equal traces of several shards count once", outcome)
-    tap.report(len(xml.etree.ElementTree.parse(f"{home.folder}/x.xml").getroot().findall("testcase")) == 6,
+    tap.report(len(xml.etree.ElementTree.parse(f"{home.dir}/x.xml").getroot().findall("testcase")) == 6,
                "--junit has all tests")
     shown, wrong = document("runs-show", home.run("runs", "show", "./whole", "--json"))
     tap.report(not wrong and shown["status"] == "failed" and shown["counts"]["pass"] == 4 and
@@ -198,7 +198,7 @@ def incomplete():
                "a shard that was cut off counts as far as it went", outcome)
     two = write_shard("i2", 2, [], without=["status", "exit_status"], shard={"part": 2, "parts": 3})
     for name in ("plan", "tests.jsonl", "kernel.jsonl"):
-        os.unlink(f"{home.folder}/i2/{name}")
+        os.unlink(f"{home.dir}/i2/{name}")
     outcome = merge(two, one, three)
     tap.report(outcome.status == 5 and "no shard has: generic/002, generic/005" in outcome.out,
                "a shard that ended before its tests were listed has none", outcome)
@@ -233,7 +233,7 @@ def refused():
     for what, says, changes in cases:
         two = write_shard("r2", 2, ["pass", "pass"], **changes)
         if what == "a test of another shard":
-            shutil.copy(f"{home.folder}/r1/tests.jsonl", f"{home.folder}/r2/tests.jsonl")
+            shutil.copy(f"{home.dir}/r1/tests.jsonl", f"{home.dir}/r2/tests.jsonl")
         for shards in ((one, two), (two, one)):
             outcome = merge(*shards)
             tap.report(outcome.status == 2 and re.search(says, outcome.err) and not outcome.out,
@@ -250,7 +250,7 @@ def refused():
                "a damaged plan is refused",
                outcome)
     write_shard("r2", 2, ["pass", "pass"])
-    fd = os.open(f"{home.folder}/r2", os.O_RDONLY)
+    fd = os.open(f"{home.dir}/r2", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     outcome = merge(one, two)
     os.close(fd)
@@ -263,7 +263,7 @@ def many():
     rows = [(i % 256 + 1, 10, f"generic/{i:03}", "") for i in range(1, 1782)]
     shards = [write_shard(f"many/{part}", part, ["pass"] * 7, rows=rows) for part in range(1, 257)]
     began = time.monotonic()
-    outcome = merge(*[f"{home.folder}/{shard}" for shard in shards])
+    outcome = merge(*[f"{home.dir}/{shard}" for shard in shards])
     took = time.monotonic() - began
     tap.report(outcome.status == 0 and "1781 passed" in outcome.out and "in 256 shards" in outcome.out,
                "256 shards become one run", outcome)
@@ -331,13 +331,13 @@ def pruned_shared():
     """An unfinished run on a cluster has a directory that machines share: it goes with the run, if it is one.
     No task of these runs was submitted: cluster_faults.py has tasks."""
     runs, name = "state/rootlet/runs", "20260101-000000-ext4"
-    shared = home.make_folder(f"{home.folder}/nfs/{name}")
+    shared = home.make_dir(f"{home.dir}/nfs/{name}")
 
     def unfinished(directory, **job):
         write_run(f"{runs}/{name}", [], cluster={"engine": "slurm", "directory": directory})
         if job:
             for place in ("queue", "claims", "done", "tasks"):
-                home.make_folder(f"{shared}/{place}")
+                home.make_dir(f"{shared}/{place}")
             home.write(f"nfs/{name}/watcher.none", "")
             home.write(f"nfs/{name}/job.json", json.dumps(job))
 
@@ -354,7 +354,7 @@ def pruned_shared():
           True)
     unfinished(shared, version="0", run="20250101-000000-ext4")
     prune("the shared directory of another run stays", 1, "not the shared directory of run", True, True)
-    unfinished(f"{home.folder}/nfs")
+    unfinished(f"{home.dir}/nfs")
     prune("a directory of another name stays", 1, "not the shared directory of run", True, True)
     unfinished(shared, version="0", run=name)
     os.rename(f"{shared}/watcher.none", f"{shared}/watcher.some-host.1.0.5")
@@ -367,10 +367,10 @@ def pruned_shared():
     home.write(f"nfs/.{name}/kernel/vmlinuz", "")
     unfinished(shared)
     prune("the draft of a shared directory goes", 0, "^$", False, False)
-    tap.report(not os.listdir(f"{home.folder}/nfs"), "nothing is left", os.listdir(f"{home.folder}/nfs"))
-    unfinished(f"{home.folder}/unmounted/{name}")
+    tap.report(not os.listdir(f"{home.dir}/nfs"), "nothing is left", os.listdir(f"{home.dir}/nfs"))
+    unfinished(f"{home.dir}/unmounted/{name}")
     prune("a directory that is not mounted is named", 0,
-          f"the shared directory {home.folder}/unmounted/{name} of run {name} stays: cannot open", False,
+          f"the shared directory {home.dir}/unmounted/{name} of run {name} stays: cannot open", False,
           False)
 
 

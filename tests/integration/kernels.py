@@ -40,7 +40,7 @@ def pack(share, release):
     over 9p."""
     staged = f"{share}/mirror"
     at = test_mirror()
-    shutil.copytree(at.folder, staged, ignore=shutil.ignore_patterns("S.*"))
+    shutil.copytree(at.dir, staged, ignore=shutil.ignore_patterns("S.*"))
     # A guest of another release would rebuild the mirror from its own packages.
     mirror.claim(staged, release)
     installed.stage(f"{share}/installed").check_returncode()
@@ -76,7 +76,7 @@ def run_in(release, programs):
                        seconds=1800)
     if not tap.report(outcome.status == 0, f"{release}: a rootfs for the guest is created", outcome):
         return
-    share = home.make_folder(f"{SCRATCH}/{os.getpid()}.{release}")
+    share = home.make_dir(f"{SCRATCH}/{os.getpid()}.{release}")
     pack(share, release)
     for file in (f"{SOURCE}/tests/tools/kernel_guest.py", *glob.glob(f"/usr/lib/*/{LIBRARY}")):
         shutil.copy(file, share)

@@ -116,22 +116,23 @@ def command_lines():
 
 def shell_words():
     """Runs what the pods run beside rootlet, on a directory with an awkward name."""
-    folder = home.make_folder(f"{home.folder}/a 'b' $(c) \"d\" ü")
-    job, merge, _ = manifest(directory=folder)
+    directory = home.make_dir(f"{home.dir}/a 'b' $(c) \"d\" ü")
+    job, merge, _ = manifest(directory=directory)
     program = command(job, "initContainers")
     for what, left in (("at first", []), ("after a lost pod", ["2-run-2-abcde"])):
         outcome = home.run(*program[1:], program=program[0])
-        shard = f"{folder}/run/shards/2"
+        shard = f"{directory}/run/shards/2"
         tap.report(outcome.status == 0 and not os.path.exists(shard) and
-                   os.listdir(f"{folder}/run/lost") == left, f"there is room for a pod's results {what}",
+                   os.listdir(f"{directory}/run/lost") == left, f"there is room for a pod's results {what}",
                    outcome)
-        home.make_folder(shard)
-    home.make_folder(f"{folder}/run/shards/10")
+        home.make_dir(shard)
+    home.make_dir(f"{directory}/run/shards/10")
     os.chmod(home.write("bin/rootlet", '#!/bin/sh\nprintf "%s\\n" "$@"\n'), 0o755)
     program = command(merge)
-    outcome = home.run(*program[1:], program=program[0], environment={"PATH": f"{home.folder}/bin:/bin"})
-    tap.report(outcome.out.splitlines() == ["runs", "merge", f"{folder}/run/shards/10",
-                                            f"{folder}/run/shards/2", "--results", f"{folder}/run/merged"],
+    outcome = home.run(*program[1:], program=program[0], environment={"PATH": f"{home.dir}/bin:/bin"})
+    tap.report(outcome.out.splitlines() == ["runs", "merge", f"{directory}/run/shards/10",
+                                            f"{directory}/run/shards/2",
+                                            "--results", f"{directory}/run/merged"],
                "the merge gets all shards", outcome)
 
 
@@ -190,7 +191,7 @@ def awkward_words():
 
 def published_schema():
     npm.needs_node(14, "the manifests and Kubernetes' schema")
-    folder = npm.installed("kubernetes", "check.js")
+    directory = npm.installed("kubernetes", "check.js")
     variants = {"a rootfs": [], "--host-root": ["--host-root"],
                 "disks in memory": ["--device-backing", "tmpfs"],
                 "a namespace and many words": ["--cluster-option", "namespace=x", *[
@@ -205,7 +206,7 @@ def published_schema():
     bad["spec"]["completions"] = "3"
     unknown = json.loads(json.dumps(job))
     pod(unknown)["restartPolice"] = "Never"
-    done = subprocess.run(["node", "check.js"], cwd=folder, input=json.dumps([*objects, bad, unknown]),
+    done = subprocess.run(["node", "check.js"], cwd=directory, input=json.dumps([*objects, bad, unknown]),
                           text=True, capture_output=True, check=False)
     if not tap.report(done.returncode == 0, "the schema is there", done.stderr):
         return

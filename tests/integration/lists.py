@@ -22,8 +22,8 @@ AT = mirror()
 ROOTFS = small_rootfs()
 TREE = f"{ROOTFS.store}/test-rootfs"
 home = Home()
-FOLDER = home.make_folder(f"{home.folder}/trees")
-RECORD = f"{home.folder}/record"
+DIRECTORY = home.make_dir(f"{home.dir}/trees")
+RECORD = f"{home.dir}/record"
 LISTS = ("parser", "audit", "jailer")
 # Calls that a session as short as the one below does not need.
 ELSEWHERE = {
@@ -60,20 +60,20 @@ LINK = command_for("helper/rootlet-helper ")
 
 def build_without(name, call):
     """Builds a helper whose list NAME lacks CALL (None: nothing is removed); returns its path."""
-    folder = f"{SCRATCH}/lists.{os.getpid()}"
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    with open(f"{folder}/seccomp_filters.h", "w", encoding="ascii") as file:
+    directory = f"{SCRATCH}/lists.{os.getpid()}"
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    with open(f"{directory}/seccomp_filters.h", "w", encoding="ascii") as file:
         subprocess.run([f"{BUILD}/policy/compile_filters", *([name, call] if name else [])], check=True,
                        stdout=file)
-    compiled, helper = f"{folder}/privileges.o", f"{folder}/rootlet-helper"
+    compiled, helper = f"{directory}/privileges.o", f"{directory}/rootlet-helper"
     words = [compiled if word.endswith("_privileges.c.o") else word for word in COMPILE]
     # Takes precedence over the header that the build generated.
-    subprocess.run([words[0], f"-I{folder}", *words[1:]], cwd=BUILD, check=True)
+    subprocess.run([words[0], f"-I{directory}", *words[1:]], cwd=BUILD, check=True)
     # An object takes precedence over one with the same name in a library.
     words = [helper if word == "helper/rootlet-helper" else word for word in LINK]
     subprocess.run([*words[:1], compiled, *words[1:]], cwd=BUILD, check=True)
     if os.path.exists(f"{BUILD}/helper/rootlet-worker"):
-        shutil.copy(f"{BUILD}/helper/rootlet-worker", folder)
+        shutil.copy(f"{BUILD}/helper/rootlet-worker", directory)
     return helper
 
 
@@ -112,7 +112,7 @@ def use(helper, complaints):
     finally:
         answered.set()
         waiter.join()
-    ask("Begin", [FOLDER, AT.keyring], name="new", suite="jammy", arch=mirrors.arch(), engine="native")
+    ask("Begin", [DIRECTORY, AT.keyring], name="new", suite="jammy", arch=mirrors.arch(), engine="native")
     ask("Release", [f"{AT.root}/dists/jammy/InRelease"], pocket="")
 
 
@@ -124,10 +124,10 @@ def missed(program):
     status = helper.leave()
     if status != 0:
         complaints.append(f"exit status {status}")
-    complaints += [f"left: {name}" for name in os.listdir(FOLDER)] + processes_left(10)
-    for name in os.listdir(FOLDER):
+    complaints += [f"left: {name}" for name in os.listdir(DIRECTORY)] + processes_left(10)
+    for name in os.listdir(DIRECTORY):
         cleaner = Helper(home.user)
-        with opened(FOLDER) as fds:
+        with opened(DIRECTORY) as fds:
             cleaner.ask("Remove", fds, name="new", stale=1)
         cleaner.leave()
     return complaints

@@ -30,9 +30,9 @@ touch /usr/lib/odd-machine/now
 touch -d 2001-02-03T04:05:06Z /usr/lib/odd-machine/then
 ln -s now /usr/lib/odd-machine/link
 """
-FOLDER = f"{SCRATCH}/{os.getpid()}.locks"
-AT = mirror().with_packages(FOLDER, [debs.capable(f"{FOLDER}.debs", mirrors.arch()), debs.make(
-    f"{FOLDER}.debs", "odd-machine", mirrors.arch(), {"postinst": POSTINST})])
+DIRECTORY = f"{SCRATCH}/{os.getpid()}.locks"
+AT = mirror().with_packages(DIRECTORY, [debs.capable(f"{DIRECTORY}.debs", mirrors.arch()), debs.make(
+    f"{DIRECTORY}.debs", "odd-machine", mirrors.arch(), {"postinst": POSTINST})])
 EMPTY = ("/etc/machine-id", "/var/log/odd-machine.log")
 GONE = ("/var/lib/systemd/random-seed", "/etc/ssh/ssh_host_ed25519_key", "/etc/nvme/hostid",
         "/var/cache/debconf/odd.dat-old", "/etc/rootlet/linked")
@@ -42,7 +42,7 @@ PACKAGE = "odd-capable"
 
 
 home = Home()
-LOCK = f"{home.folder}/made.lock"
+LOCK = f"{home.dir}/made.lock"
 
 
 def source(server):
@@ -97,10 +97,10 @@ def make_lock(server):
 def make_two(server, text):
     """Two users, as different as one host allows. Returns [(user, path of the rootfs)]."""
     user = other_user()
-    other = Home(user=user, folder=f"{SCRATCH}/{os.getpid()}.a longer path")
+    other = Home(user=user, directory=f"{SCRATCH}/{os.getpid()}.a longer path")
     other.write("its.lock", text)
     last = max(os.sched_getaffinity(0))
-    first = home.run("create", "--path", f"{home.folder}/first", "--fresh", "--lock", LOCK, *source(server),
+    first = home.run("create", "--path", f"{home.dir}/first", "--fresh", "--lock", LOCK, *source(server),
                      *([] if AS_ROOT else ["--tree-mode", "0755"]))
     second = other.run("create", "--name", "second", "--lock", "its.lock", *source(server),
                        *([] if AS_ROOT else ["--tree-mode", "0755"]), before=["taskset", "-c", str(last)],
@@ -113,9 +113,9 @@ def make_two(server, text):
                second)
     tap.report(third.status == 0 and "Cloned from a cached snapshot" in third.out,
                "a third one is cloned from the snapshot of that", third)
-    check = home.run("check", "--path", f"{home.folder}/first")
+    check = home.run("check", "--path", f"{home.dir}/first")
     tap.report(check.status == 0, "a rootfs made from a lock is ready", check)
-    return [(home, f"{home.folder}/first"), (other, f"{other.store}/second"), (other, f"{other.store}/third")]
+    return [(home, f"{home.dir}/first"), (other, f"{other.store}/second"), (other, f"{other.store}/third")]
 
 
 def same_trees(made, lock):
@@ -274,8 +274,8 @@ def exported(form):
     return outcome.out
 
 
-def validated(folder, text):
-    done = subprocess.run(["node", "validate.mjs"], cwd=folder, input=text, text=True, capture_output=True,
+def validated(directory, text):
+    done = subprocess.run(["node", "validate.mjs"], cwd=directory, input=text, text=True, capture_output=True,
                           check=False)
     return json.loads(done.stdout) if done.returncode == 0 else {"errors": [done.stderr], "packages": []}
 
@@ -302,7 +302,7 @@ def exports(lock):
                {"name": "rootlet:source", "value": f"{PACKAGE} 1"} in
                [one for component in cyclonedx["components"] for one in component["properties"]],
                "both have the sources")
-    path = f"{home.folder}/packages.json"
+    path = f"{home.dir}/packages.json"
     play(Case("export into a file", ["export", "--sbom", path], 0, silent=["."]), home)
     with open(path, encoding="utf-8") as file:
         tap.report(file.read() == texts["spdx"], "the file is as standard output, and SPDX is the default")
@@ -319,9 +319,9 @@ def exports(lock):
 def accepted(texts, installed):
     """Ends the program if there is no node."""
     npm.needs_node(14, "the validators of SBOMs")
-    folder = npm.installed("sbom", "validate.mjs")
+    directory = npm.installed("sbom", "validate.mjs")
     for form, text in texts.items():
-        result = validated(folder, text)
+        result = validated(directory, text)
         tap.report(not result["errors"], f"a validator accepts {form}'s package URLs" if form == "spdx" else
                    "CycloneDX's validator accepts the document", *result["errors"])
         tap.report(sorted((one["name"], one["version"], one["arch"]) for one in result["packages"]) ==
@@ -331,19 +331,19 @@ def accepted(texts, installed):
                    installed[:3])
     broken = json.loads(texts["cyclonedx"])
     broken["components"][0]["hashes"][0]["alg"] = "SHA-257"
-    tap.report(validated(folder, json.dumps(broken))["errors"], "the validator finds an unknown hash")
+    tap.report(validated(directory, json.dumps(broken))["errors"], "the validator finds an unknown hash")
 
 
 def accepted_by_spdx(text):
     """By the Go library of the SPDX project, which is too large to install for one test."""
-    program = f"{home.folder}/spdx"
+    program = f"{home.dir}/spdx"
     if not os.path.isdir("/usr/share/gocode/src/github.com/spdx/tools-golang/spdxlib"):
         tap.skip("the SPDX project's validator", "apt install golang-go golang-github-spdx-tools-golang-dev")
         return
     built = subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/sbom/spdx.go"], text=True,
                            capture_output=True, check=False, env={
                                **os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode",
-                               "GOCACHE": f"{home.folder}/go"})
+                               "GOCACHE": f"{home.dir}/go"})
     if not tap.report(built.returncode == 0, "the SPDX project's validator builds", built.stderr):
         return
     for what, changed, good in (("accepts the document", text, True),

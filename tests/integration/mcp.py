@@ -330,7 +330,7 @@ def write_run(name, failed):
     home.write(f"{at}/run.json", json.dumps({
         "run": name, "began": 1, "status": "failed", "exit_status": 1, "seconds": 9, "boots": 1,
         "root": "image", "fstype": "ext4", "tests": ["-g", "auto"],
-        "results": f"{home.folder}/{at}", "counts": counts,
+        "results": f"{home.dir}/{at}", "counts": counts,
         "failures": tests[:failed], "kernel": [], "kernel_version": "6.1.0"}))
     return name
 
@@ -436,7 +436,7 @@ def test_resources():
     for number in range(300):
         home.write(f"state/rootlet/runs/{run}/results/many/{number:03}.dmesg", "")
     home.write("secret", "not of a run")
-    os.symlink(f"{home.folder}/secret", f"{at}/results/link")
+    os.symlink(f"{home.dir}/secret", f"{at}/results/link")
     os.mkfifo(f"{at}/results/pipe")
     with Server(home) as server:
         server.initialize()
@@ -500,10 +500,10 @@ def test_many():
 def test_vms():
     """kill_hanging_vms ends the calls that have VMs, and nothing else."""
     os.chmod(home.write("bin/vng", "#!/bin/sh\nexec sleep 600\n"), 0o755)
-    shutil.copytree(f"{SOURCE}/tests/fstests-mini", tree := f"{home.folder}/fstests-mini")
+    shutil.copytree(f"{SOURCE}/tests/fstests-mini", tree := f"{home.dir}/fstests-mini")
     arguments = {"kernel_path": home.write("kernel", vng.kernel_with(vng.MAGIC)), "fstests_path": tree,
                  "tests": ["generic/001"], "timeout": 3600, "memory": "64M", "cpus": 1}
-    with Server(home, environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}) as server:
+    with Server(home, environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}) as server:
         server.initialize()
         for force in (False, True):
             number = server.start_call("fstests_vm_boot_and_run", arguments, token=f"boot {force}")

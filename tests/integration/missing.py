@@ -39,7 +39,7 @@ finish 0
 TESTS = [f"generic/00{number}" for number in range(1, 5)]
 
 home = Home()
-MINI = f"{home.folder}/fstests-mini"
+MINI = f"{home.dir}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 KERNEL = home.write("kernel", vng.kernel_with(vng.MAGIC + vng.EROFS + vng.EXT4))
 
@@ -54,7 +54,7 @@ class Run:
             self.outcome = home.run(
                 "fstests", "--json", "--kernel", KERNEL, "--fstests", MINI, "--keyring", AT.keyring,
                 "--devices", "2", "--device-size", "1M", "--install-missing", *more, "--", *tests,
-                environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
             self.wrong = tidy.complaints() + stream("fstests", self.outcome)[2]
         self.events = [json.loads(line) for line in self.outcome.out.splitlines()]
         self.last = self.events[-1] if self.events else {}
@@ -109,7 +109,7 @@ def not_found():
     run = Run(needs="nosuchtool")
     run.says(run.changed == 0 and run.outcome.status == 0 and run.kept()["generic/002"] == ["notrun"] and
              run.missing["nosuchtool"]["tests"] == 3, "without a package the tests stay not run", run.missing)
-    touched = f"{home.folder}/touched"
+    touched = f"{home.dir}/touched"
     for what, needs in (("an option", "--force"), ("two words", "a b"), ("a path", "x/y"),
                         ("a command line", f"$(touch {touched})")):
         run = Run(needs=needs)
@@ -129,7 +129,7 @@ def fails():
 def refused(server):
     for what, more, says in (
             ("--shard", ["--shard", "1/2"], "--install-missing does not go with --shard"),
-            ("--cluster", ["--cluster", "slurm", "--cluster-tasks", "2", "--cluster-directory", home.folder],
+            ("--cluster", ["--cluster", "slurm", "--cluster-tasks", "2", "--cluster-directory", home.dir],
              "--install-missing does not go with --cluster")):
         outcome = home.run("fstests", "--kernel", KERNEL, "--fstests", MINI, "--install-missing", *more, "--",
                            *TESTS)

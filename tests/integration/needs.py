@@ -19,14 +19,14 @@ SONAME = "librootlet-absent.so.3"
 work = tempfile.mkdtemp(prefix="needs.", dir=SCRATCH)
 
 
-def folder(name):
+def directory(name):
     os.makedirs(f"{work}/{name}", exist_ok=True)
     return f"{work}/{name}"
 
 
 def closure():
     """Creates sources whose `make` builds a program that needs a library, and one that needs only libc."""
-    libraries = folder("libraries")
+    libraries = directory("libraries")
     shutil.copy(LIBRARY, f"{libraries}/{SONAME}")
     makefile = f"all:\n\tmkdir src\n\tcp {ABSENT} src/absent\n\tcp /bin/true src/true\n\ttouch src/thing.o\n"
     sources = io.BytesIO()
@@ -65,7 +65,7 @@ def guest(function, tree, needs="", library=None, before=""):
     path."""
     with open(f"{SOURCE}/frontend/guest/fstests.sh", encoding="utf-8") as file:
         functions = re.findall(r"^\w+\(\) \{\n.*?^\}\n", file.read(), re.M | re.S)
-    results = folder("results")
+    results = directory("results")
     with open(f"{results}/rootlet.needs", "w", encoding="utf-8") as file:
         file.write(needs)
     script = f"fstests={tree} results={results}\n{''.join(functions)}\n{before}\n{function}\n"
@@ -76,7 +76,7 @@ def guest(function, tree, needs="", library=None, before=""):
 
 
 def checks():
-    tree, good, old = folder("tree"), folder("good"), folder("old")
+    tree, good, old = directory("tree"), directory("good"), directory("old")
     shutil.copy(ABSENT, f"{tree}/absent")
     shutil.copy(LIBRARY, f"{good}/{SONAME}")
     shutil.copy(OLDER, f"{old}/{SONAME}")
@@ -99,7 +99,7 @@ def checks():
 
 def offers():
     """ldconfig and mount are fakes, because this host is not the guest."""
-    tree, run = folder("offer"), folder("run")
+    tree, run = directory("offer"), directory("run")
     os.makedirs(f"{tree}/.rootlet/lib")
     for name in ("libhas.so.1", "liblacks.so.2"):
         open(f"{tree}/.rootlet/lib/{name}", "w", encoding="utf-8").close()
@@ -113,7 +113,7 @@ def offers():
                "only libraries that the root lacks are added", status, output, os.listdir(run))
     tap.report(re.search(r"^ldconfig -X .*\nmount --bind \S+/ld.so.cache /etc/ld.so.cache$", output, re.M),
                "libraries are added through the loader's cache", output)
-    status, output = guest("offer_libraries", folder("bare"), before=stand_ins)
+    status, output = guest("offer_libraries", directory("bare"), before=stand_ins)
     tap.report((status, output) == (0, ""), "a tree without libraries changes nothing", output)
 
 

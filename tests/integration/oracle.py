@@ -140,7 +140,7 @@ def kernel_of(home):
 
 def sources_name():
     """Returns an id of the state of the sources."""
-    known = subprocess.run(["git", "-c", "safe.directory=*", "-C", FSTESTS, "rev-parse", "HEAD"], check=False,
+    known = subprocess.run(["git", "-c", "safe.dir=*", "-C", FSTESTS, "rev-parse", "HEAD"], check=False,
                            stdout=subprocess.PIPE, text=True).stdout
     return hashlib.sha256(f"{known or os.path.realpath(FSTESTS)}".encode()).hexdigest()[:16]
 
@@ -152,7 +152,7 @@ def hand_tree(home):
     tree = f"{place}/{SUITE}-{sources_name()}"
     os.makedirs(place, exist_ok=True)
     if not os.path.exists(tree):
-        rootfs = f"{home.folder}/everything"
+        rootfs = f"{home.dir}/everything"
         outcome = home.run("create", "--quiet", "--force", "--path", rootfs, "--profile", "fstests-build",
                            "--release", SUITE, seconds=3600)
         shell = ["shell", "--path", rootfs, "--"]

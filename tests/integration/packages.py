@@ -61,9 +61,9 @@ def run(*words, **more):
 def build(place, *words, **environment):
     """Copies the source below PLACE and builds the packages there; returns {package: path of its .deb}."""
     source = f"{WORK}/{place}/rootlet"
-    shutil.copytree(SOURCE, source, symlinks=True, ignore=lambda folder, names: [
+    shutil.copytree(SOURCE, source, symlinks=True, ignore=lambda directory, names: [
         name for name in names if name in (".git", "__pycache__", "node_modules") or
-        folder == SOURCE and name.startswith("build")])
+        directory == SOURCE and name.startswith("build")])
     done = run("nice", "dpkg-buildpackage", "-us", "-uc", *words, cwd=source,
                env={"PATH": os.environ["PATH"], "DEB_BUILD_OPTIONS": "nocheck", **environment})
     tap.report(done.returncode == 0, f"the packages are built in {place}", done.stdout[-5000:])
@@ -238,7 +238,7 @@ def rpm():
     os.makedirs(f"{top}/SOURCES")
     version = re.search(r"^Version: +(\S+)$", done.stdout, re.M).group(1)
     shutil.copytree(f"{WORK}/first/rootlet", f"{top}/rootlet-{version}", symlinks=True,
-                    ignore=lambda folder, names: [name for name in names if name.startswith("obj-")])
+                    ignore=lambda directory, names: [name for name in names if name.startswith("obj-")])
     run("tar", "--create", "--gzip", "--file", f"{top}/SOURCES/rootlet-{version}.tar.gz", "--directory", top,
         f"rootlet-{version}").check_returncode()
     done = run("nice", "rpmbuild", "-bb", "--nodeps", "--define", f"_topdir {top}",

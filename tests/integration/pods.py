@@ -21,8 +21,8 @@ KERNEL = "kernel/boot/vmlinuz"  # in the volume
 FIRST_ID = 1500000000  # of the pod's user namespace, on the host
 mini = Mini()
 home = mini.home
-volume = home.make_folder(f"{home.folder}/volume")
-scratch = home.make_folder(f"{home.folder}/scratch")
+volume = home.make_dir(f"{home.dir}/volume")
+scratch = home.make_dir(f"{home.dir}/scratch")
 os.chmod(scratch, 0o1777)
 ranges = home.write("ranges", "root:65536:65536\n")
 

@@ -135,7 +135,7 @@ def dry_run_is_true():
     """A dry run lists exactly the requests that a create then makes."""
     os.path.exists(installed.POLICY) and os.unlink(installed.POLICY)
     other = Home()
-    record = f"{other.folder}/state/rootlet/audit.log"
+    record = f"{other.dir}/state/rootlet/audit.log"
     with Server(AT.root) as server:
         source = ["create", "--release", "jammy", "--profile", "test", "--mirror", server.url, "--keyring",
                   AT.keyring]
@@ -156,7 +156,7 @@ def dry_run_is_true():
                        *wrong[:3], told[:3], done[:3])
             tap.report(("Keep" in {kind for kind, _ in done}) == (not more),
                        f"a dry run{what}: shows whether a snapshot is saved")
-        stale = other.make_folder(f"{other.store}/.rootlet-staging.x")
+        stale = other.make_dir(f"{other.store}/.rootlet-staging.x")
         installed.allow(USER, "max-count = 2")
         outcome = other.run(*source, "--name", "three", "--dry-run")
         tap.report(outcome.status == 1 and re.search(r"^refused Begin .*\n.*max-count", outcome.out, re.M) and
@@ -189,8 +189,8 @@ BEGIN = {"name": "new", "suite": "jammy", "arch": mirrors.arch(), "engine": "nat
 
 def enforced():
     """Each policy line, tested on the helper itself: refused with the line, allowed without it."""
-    folder = home.make_folder(f"{home.folder}/trees")
-    begin = ("Begin", (folder, AT.keyring), BEGIN)
+    directory = home.make_dir(f"{home.dir}/trees")
+    begin = ("Begin", (directory, AT.keyring), BEGIN)
     release = ("Release", (f"{AT.root}/dists/jammy/InRelease",), {"pocket": ""})
     index = ("Index", (f"{AT.root}/dists/jammy/universe/binary-{mirrors.arch()}/Packages",),
              {"pocket": "", "component": "universe"})
@@ -226,9 +226,9 @@ def enforced():
         ("operations = create check delete shell", ("BuildImage", (TREE, empty_file), {"format": "erofs"}),
          (),
          "operations"),
-        ("operations = check", ("Clone", (folder, folder), {"name": "new", "base_name": "none"}), (),
+        ("operations = check", ("Clone", (directory, directory), {"name": "new", "base_name": "none"}), (),
          "operations"),
-        ("operations = check", ("Keep", (folder, AT.keyring), {"name": "none"}), (), "order"),
+        ("operations = check", ("Keep", (directory, AT.keyring), {"name": "none"}), (), "order"),
     ]
     for line, (kind, paths, fields), first, key in rows:
         installed.allow(USER, line)
@@ -240,7 +240,7 @@ def enforced():
             installed.allow(USER, *NEEDED.get(key, []))
             answer = ask(kind, paths, first, **fields)
             tap.report(answer.code == 0, f"without {line}: {kind}{after} is allowed", answer)
-    for name, more in {"folders": {"folders": f"{home.folder}/other"}, "keyrings": {
+    for name, more in {"folders": {"folders": f"{home.dir}/other"}, "keyrings": {
             "keyrings": "/usr/share/keyrings/x.gpg"}}.items():
         installed.allow(USER, **more)
         answer = ask(*begin[:2], **begin[2])
@@ -252,11 +252,11 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message,
                    f"{name}: Begin is refused, even if repository-keyrings has its keyring", answer)
     owned_keyring(begin)
-    installed.allow(USER, folders=folder)
+    installed.allow(USER, directories=directory)
     tap.report(ask(*begin[:2], **begin[2]).code == 0, "policy `folders`: the named directory is allowed")
-    link = f"{home.folder}/other"
-    os.symlink(folder, link)
-    installed.allow(USER, folders=link)
+    link = f"{home.dir}/other"
+    os.symlink(directory, link)
+    installed.allow(USER, directories=link)
     answer = ask(*begin[:2], **begin[2])
     tap.report(answer.code == REFUSED, "policy `folders`: the target of a named link is not allowed", answer)
     installed.allow(USER, "max-count = 1")
@@ -269,12 +269,12 @@ def enforced():
 
 def owned_keyring(begin):
     """A keyring that the policy names, but that the user could replace with one that has their own key."""
-    copy = shutil.copy(AT.keyring, f"{home.folder}/keyring.gpg")
-    kind, (folder, _), fields = begin
+    copy = shutil.copy(AT.keyring, f"{home.dir}/keyring.gpg")
+    kind, (directory, _), fields = begin
     for what, owner, good in (("root's", 0, True), ("the user's", USER.uid, False)):
         os.chown(copy, owner, -1)
         installed.allow(USER, keyrings=copy)
-        answer = ask(kind, (folder, copy), **fields)
+        answer = ask(kind, (directory, copy), **fields)
         tap.report(answer.code == (0 if good else REFUSED) and (good or "keyrings" in answer.message),
                    f"keyrings: a named one that is {what}: Begin is {'done' if good else 'refused'}", answer)
 
@@ -299,10 +299,10 @@ def empty_file():
     return os.open(path, os.O_RDWR)
 
 
-def not_deleted(trees, folder, base):
+def not_deleted(trees, directory, base):
     """A user who may create rootfs but not delete them can neither replace one nor remove one as a killed
     run's leftovers."""
-    with opened(trees, folder) as fds, opened(home.write("manifest",
+    with opened(trees, directory) as fds, opened(home.write("manifest",
                                                          "{}")) as manifest, Helper(USER) as helper:
         made = helper.ask("Clone", fds, name="old", base_name=base)
         refused = helper.ask("Publish", manifest, replace=1, mode=0o700)
@@ -328,15 +328,15 @@ def bases():
         return home.create("--name", name, *words, server=server, at=AT, fresh=False)
 
     def there():
-        return sorted(name for name in os.listdir(folder) if re.fullmatch(r"[0-9a-f]{64}", name))
+        return sorted(name for name in os.listdir(directory) if re.fullmatch(r"[0-9a-f]{64}", name))
 
-    folder, trees = f"{home.cache}/rootlet/bases", home.make_folder(f"{home.folder}/clones")
+    directory, trees = f"{home.cache}/rootlet/bases", home.make_dir(f"{home.dir}/clones")
     with Server(AT.root) as server:
         installed.allow(USER, "deny-packages = nothing*")
         made, cloned = create("one"), create("two")
         tap.report(made.status == cloned.status == 0 and "Cloned" in cloned.out and len(there()) == 1,
                    "a snapshot is saved and cloned under a policy", made, cloned)
-        clone = ("Clone", (trees, folder), {"name": "new", "base_name": there()[0]})
+        clone = ("Clone", (trees, directory), {"name": "new", "base_name": there()[0]})
         for line, code, says in (("deny-packages = nothing*", 0, ""),
                                  ("deny-packages = nothing*\nmax-seconds = 1000", 0, ""),
                                  ("deny-packages = nothing*\nreleases = jammy", TRUST, "policy has changed"),
@@ -346,14 +346,14 @@ def bases():
             tap.report(answer.code == code and says in answer.message,
                        f"{line.replace(chr(10), ', ')}: cloning that snapshot is "
                        f"{'refused' if code else 'allowed'}", answer)
-        for what, only in (("the snapshot directory", trees), ("the rootfs directory", folder)):
-            installed.allow(USER, "deny-packages = nothing*", folders=only)
+        for what, only in (("the snapshot directory", trees), ("the rootfs directory", directory)):
+            installed.allow(USER, "deny-packages = nothing*", directories=only)
             answer = ask(*clone[:2], **clone[2])
             tap.report(answer.code == REFUSED and "folders" in answer.message,
                        f"policy `folders` without {what}: Clone is refused",
                        answer)
         installed.allow(USER, "deny-packages = nothing*", "max-count = 1")
-        answer = ask("Clone", (home.store, folder), **clone[2])
+        answer = ask("Clone", (home.store, directory), **clone[2])
         tap.report(answer.code == REFUSED and "max-count" in answer.message, "max-count: a clone counts",
                    answer)
         outcome = create("three")
@@ -367,9 +367,9 @@ def bases():
         outcome = home.create("--name", "three", "--force", server=server, at=AT, fresh=False)
         tap.report(outcome.status == 1 and "operation delete is not allowed" in outcome.err,
                    "without the right to delete, create --force fails at once", outcome)
-        not_deleted(trees, folder, (set(there()) - {clone[2]["base_name"]}).pop())
+        not_deleted(trees, directory, (set(there()) - {clone[2]["base_name"]}).pop())
         installed.allow(USER, "deny-packages = nothing*", "operations = create check delete", "max-count = 1",
-                        folders=f"{home.store} {home.folder}/clones")
+                        directories=f"{home.store} {home.dir}/clones")
         home.run("delete", "--yes", "--name", "one")
         outcome = home.create("--path", f"{trees}/four", server=server, at=AT, fresh=False)
         tap.report(outcome.status == 0 and "no snapshot is saved" in outcome.out + outcome.err and
@@ -384,10 +384,10 @@ def bases():
 
 def other_mounts():
     """A directory that has the path of an allowed one, but in the caller's own mount namespace."""
-    folder, allowed = home.make_folder(f"{home.folder}/mine"), home.make_folder(f"{home.folder}/allowed")
-    installed.allow(USER, folders=allowed)
+    directory, allowed = home.make_dir(f"{home.dir}/mine"), home.make_dir(f"{home.dir}/allowed")
+    installed.allow(USER, directories=allowed)
     mine, theirs = socket.socketpair()
-    script = (f"mount --bind {folder} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
+    script = (f"mount --bind {directory} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
               f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); "
               "s.recv(1)'")
     process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
@@ -401,7 +401,7 @@ def other_mounts():
     process.wait()
     tap.report(len(fds) == 1 and answer.code == REFUSED and "another namespace" in answer.message,
                "a caller's own mount does not make another directory an allowed one", answer)
-    tap.report(os.listdir(folder) == [] and os.listdir(allowed) == [],
+    tap.report(os.listdir(directory) == [] and os.listdir(allowed) == [],
                "nothing was created in either directory")
 
 
@@ -431,11 +431,11 @@ def limits():
 def size_of_tree():
     """Many small files, each within the limit: the tree exceeds it when it is published or saved as a
     snapshot."""
-    package, folder = "evil-large", f"{home.folder}/large"
+    package, directory = "evil-large", f"{home.dir}/large"
     entries = [(f"./large/{number}", bytes(1 << 20)) for number in range(120)]
-    deb = debs.make(f"{folder}.debs", package, mirrors.arch(), {}, [("./large", "dir"), *entries])
-    at = AT.with_packages(folder, [deb])
-    with Server(f"{folder}/mirror") as server:
+    deb = debs.make(f"{directory}.debs", package, mirrors.arch(), {}, [("./large", "dir"), *entries])
+    at = AT.with_packages(directory, [deb])
+    with Server(f"{directory}/mirror") as server:
         for limit, fresh, good in (("100M", False, False), ("2G", True, True)):
             installed.allow(USER, f"max-size = {limit}")
             outcome = home.create("--name", "large", "--include", package, server=server, at=at, fresh=fresh)

@@ -9,7 +9,7 @@ import subprocess
 from support import guest, tap
 from support.world import BUILD, PROFILE, ROOTLET, HELPER, SOURCE, fstests_rootfs, mirror
 
-PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/helper/rootlet-worker", f"{BUILD}/tests/test_run_folder")
+PROGRAMS = (ROOTLET, HELPER, f"{BUILD}/helper/rootlet-worker", f"{BUILD}/tests/test_run_dir")
 SECONDS = 7200
 
 
@@ -24,7 +24,7 @@ def libraries():
 
 def fill(home):
     """Copies what the guest needs: the programs and their libraries, the mirror, the test itself."""
-    share = home.make_folder(f"{home.folder}/power")
+    share = home.make_dir(f"{home.dir}/power")
     at = mirror()
     for program in PROGRAMS:
         place = f"{share}/build/{os.path.relpath(program, BUILD)}"

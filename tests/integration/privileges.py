@@ -22,9 +22,9 @@ PREFIX = "/usr/local"
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
-def trace(home, words, folder, more=()):
+def trace(home, words, directory, more=()):
     """Runs rootlet under strace; returns strace's lines in order of time. MORE: calls to trace as well."""
-    path = f"{folder}/trace"
+    path = f"{directory}/trace"
     before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
               "trace=" + ",".join(("network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self",
                                    "prctl", *more)), "-e", "signal=none"]
@@ -318,8 +318,8 @@ def owners_of_tree():
     tree = f"{home.store}/test-rootfs"
     owner = os.lstat(tree).st_uid
     marked, foreign, seen = [], [], 0
-    for where, folders, names in os.walk(tree):
-        for name in folders + names:
+    for where, directories, names in os.walk(tree):
+        for name in directories + names:
             st = os.lstat(f"{where}/{name}")
             seen += 1
             if not owner <= st.st_uid < owner + 65535:
@@ -351,12 +351,12 @@ def marked_for_cet():
     if os.uname().machine != "x86_64":
         tap.skip("objects are marked for CET", "only x86-64 has CET")
         return
-    for folder in ("frontend", "helper", "lib", "policy", "proto"):
-        objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{folder}") for name in names
+    for directory in ("frontend", "helper", "lib", "policy", "proto"):
+        objects = [f"{where}/{name}" for where, _, names in os.walk(f"{BUILD}/{directory}") for name in names
                    if name.endswith(".o")]
         unmarked = [path for path in objects if not re.search("IBT, SHSTK", subprocess.run(
             ["readelf", "-n", path], stdout=subprocess.PIPE, text=True, check=False).stdout)]
-        tap.report(objects and not unmarked, f"{folder}: every object is marked for CET", *unmarked[:5])
+        tap.report(objects and not unmarked, f"{directory}: every object is marked for CET", *unmarked[:5])
 
 
 def check_descriptors(home, pids):
@@ -365,7 +365,7 @@ def check_descriptors(home, pids):
     for pid in pids:
         try:
             for link in links_of(pid).values():
-                if link.startswith(home.folder) and link.endswith("/open-file"):
+                if link.startswith(home.dir) and link.endswith("/open-file"):
                     held.append(f"{pid} {command_of(pid)}: {link}")
         except PermissionError:
             tap.skip("descriptors of the caller", "needs root to look at another user's process")
@@ -512,7 +512,7 @@ def unpack_jail():
         # A process without /proc, as in the unpack jail, cannot read mountinfo.
         jailed = [pid for pid in children(front.pid) if os.path.lexists(f"/proc/{pid}/root/proc/mounts") and
                   link_of(f"/proc/{pid}/ns/mnt") not in ("", os.readlink("/proc/self/ns/mnt"))]
-        telling = [line for pid in jailed for line in mounts_of(pid) if home.folder in line]
+        telling = [line for pid in jailed for line in mounts_of(pid) if home.dir in line]
         tap.report(jailed and not telling, "the tool jail: its mounts do not reveal the host's paths",
                    len(jailed), *telling)
         front.terminate()

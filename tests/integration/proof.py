@@ -22,8 +22,8 @@ home = Home()
 keys = attestations.Keys(home, builder=(None, "never"), stranger=(None, "never"), revoked=(None, "never"),
                          expired=("20200101T000000", "2020-12-31"))
 BUILDER = keys.fingerprints["builder"]
-SIGNED = f"{home.folder}/signed.json"
-GNUPG = {"GNUPGHOME": keys.folder}
+SIGNED = f"{home.dir}/signed.json"
+GNUPG = {"GNUPGHOME": keys.dir}
 DEPENDENCIES = ("predicate", "buildDefinition", "resolvedDependencies")
 
 
@@ -65,11 +65,11 @@ def exports():
     tap.report(outcome.status == 0 and not outcome.out and not outcome.err, "export writes provenance",
                outcome)
     envelope, said = read(), statement()
-    again = export("--sbom", f"{home.folder}/packages.json")
+    again = export("--sbom", f"{home.dir}/packages.json")
     alone = run("export", "--sbom", "-")
     tap.report(again.status == 0 and payload_of(read()) == payload_of(envelope),
                "two statements of one rootfs are equal, byte for byte", again)
-    with open(f"{home.folder}/packages.json", encoding="utf-8") as file:
+    with open(f"{home.dir}/packages.json", encoding="utf-8") as file:
         tap.report(file.read() == alone.out, "export writes the list of packages with it")
     shown = run("export", "--provenance", "-", "--key", f"0x{BUILDER.lower()[-16:]}")
     tap.report(shown.status == 0 and payload_of(json.loads(shown.out)) == payload_of(envelope),
@@ -77,7 +77,7 @@ def exports():
     tap.report(envelope["payloadType"] == PAYLOAD and
                [one["keyid"] for one in envelope["signatures"]] == [BUILDER],
                "the envelope names the type and the key", envelope["signatures"])
-    tap.report(attestations.good_by_hand(home.folder, envelope, TRUSTED), "gpgv alone accepts the signature")
+    tap.report(attestations.good_by_hand(home.dir, envelope, TRUSTED), "gpgv alone accepts the signature")
     return envelope, said
 
 
@@ -106,7 +106,7 @@ def states_dependencies(said):
 def states_origin(said):
     definition, details = said["predicate"]["buildDefinition"], said["predicate"]["runDetails"]
     given = definition["externalParameters"]
-    path = f"{home.folder}/config/rootlet/profiles/test.conf"
+    path = f"{home.dir}/config/rootlet/profiles/test.conf"
     with open(path, "rb") as file:
         profile = sha256(file.read())
     tap.report(given["release"] == mirrors.SUITE and given["architecture"] == mirrors.arch() and
@@ -138,7 +138,7 @@ def states_tree(said):
 
 def accepted_by_others(envelope):
     """By the Go libraries of in-toto and DSSE."""
-    program = f"{home.folder}/validate"
+    program = f"{home.dir}/validate"
     if not os.path.isdir("/usr/share/gocode/src/github.com/in-toto/attestation/go/v1") or not os.path.isdir(
             "/usr/share/gocode/src/github.com/secure-systems-lab/go-securesystemslib/dsse"):
         tap.skip("in-toto's validator", "apt install golang-go golang-github-in-toto-attestation-dev "
@@ -147,7 +147,7 @@ def accepted_by_others(envelope):
     built = subprocess.run(["go", "build", "-o", program, f"{SOURCE}/tests/provenance/validate.go"],
                            text=True, capture_output=True, check=False,
                            env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode",
-                                "GOCACHE": f"{home.folder}/go"})
+                                "GOCACHE": f"{home.dir}/go"})
     if not tap.report(built.returncode == 0, "in-toto's validator builds", built.stderr):
         return
     done = subprocess.run([program], input=json.dumps(envelope), text=True, capture_output=True, check=False)
@@ -383,7 +383,7 @@ def changed_trees():
 
 def upgraded(server, before):
     """The rootfs that an upgrade keeps is still what was signed; the new one is not, until it is signed."""
-    server.folder = AT.second.root
+    server.dir = AT.second.root
     outcome = run("upgrade", "--keyring", AT.second.keyring)
     tap.report(outcome.status == 0, "the rootfs is upgraded", outcome)
     differs("an upgrade", [r"package odd-app: the statement has \S+/odd-app@1\?\S+, .* has \S+/odd-app@2\?",
@@ -403,7 +403,7 @@ def upgraded(server, before):
     tap.report(outcome.status == 0 and again.status == 0 and statement() == before,
                "after a rollback, the statement is the first one again", outcome, again)
     run("upgrade", "--rollback")
-    server.folder = AT.third.root
+    server.dir = AT.third.root
     outcome = run("upgrade", "--keyring", AT.third.keyring)
     run("upgrade", "--rollback")
     export()
@@ -414,7 +414,7 @@ def upgraded(server, before):
 # --- the same rootfs, made by somebody else ---
 
 def made_again(server):
-    lock = f"{home.folder}/the.lock"
+    lock = f"{home.dir}/the.lock"
     run("lock", "--output", lock)
     source = ["--fresh", "--lock", lock, "--mirror", server.url, "--keyring", AT.first.keyring]
     outcome = run("create", "--name", "locked", *source, *([] if AS_ROOT else ["--tree-mode", "0755"]))
@@ -443,7 +443,7 @@ def made_again(server):
 # --- export refuses ---
 
 def refuses_to_export():
-    path = f"{home.folder}/none"
+    path = f"{home.dir}/none"
     for what, words, status, says in (
             ("without a key", ["--provenance", path], USAGE, "--key is missing: provenance is always signed"),
             ("with a name as key", ["--provenance", path, "--key", "me@example.org"], USAGE,
@@ -472,8 +472,8 @@ def refuses_to_export():
     outcome = export()
     tap.report(outcome.status == 0 and verify().status == 0,
                "armor and a weak digest in gpg.conf do not matter", outcome)
-    os.unlink(f"{keys.folder}/gpg.conf")
-    os.rename(home.state("audit.log"), f"{home.folder}/saved.log")
+    os.unlink(f"{keys.dir}/gpg.conf")
+    os.rename(home.state("audit.log"), f"{home.dir}/saved.log")
     outcome = export()
     tap.report(outcome.status == 0 and "note: the provenance names no audit record" in outcome.err and
                "invocationId" not in statement()["predicate"]["runDetails"]["metadata"] and

@@ -20,9 +20,9 @@ from support.publisher import Publisher
 from support.server import Fault, Server
 from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, kill, mirror, other_user, play)
 
-FOLDER = f"{SCRATCH}/{os.getpid()}.published"
-AT = mirror().with_packages(FOLDER, [debs.capable(f"{FOLDER}.debs", mirrors.arch()),
-                                     debs.make(f"{FOLDER}.debs", "odd-later", mirrors.arch())])
+DIRECTORY = f"{SCRATCH}/{os.getpid()}.published"
+AT = mirror().with_packages(DIRECTORY, [debs.capable(f"{DIRECTORY}.debs", mirrors.arch()),
+                                     debs.make(f"{DIRECTORY}.debs", "odd-later", mirrors.arch())])
 USAGE, TRUST, NETWORK, BUSY, FAILED, REFUSED = 2, 3, 4, 6, 1, 1
 ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
@@ -31,7 +31,7 @@ PIECES = range(60, 400)
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 
 home = Home()
-WWW = f"{home.folder}/www"
+WWW = f"{home.dir}/www"
 publisher = Publisher(home, "publisher", "other")
 KEYRING, OTHER_KEYRING = publisher.keyrings["publisher"], publisher.keyrings["other"]
 NOBODY = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -114,7 +114,7 @@ def same_tree(name, path, who=home):
 def elsewhere(www):
     """Another user, and a host without a network."""
     user = other_user()
-    other = Home(user=user, folder=f"{SCRATCH}/{os.getpid()}.elsewhere") if user else home
+    other = Home(user=user, directory=f"{SCRATCH}/{os.getpid()}.elsewhere") if user else home
     with Server(www) as server:
         outcome = create("fetched", server.url, "--json", who=other)
         bad = [path for path in server.requests if not path.startswith(("dists/test-rootfs/", "pool/"))]
@@ -347,7 +347,7 @@ def interrupted(www):
 # --- what is refused ---
 
 def copy_of(www, name):
-    path = f"{home.folder}/{name}"
+    path = f"{home.dir}/{name}"
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(www, path, copy_function=shutil.copy2)
     if home.user.uid is not None:
@@ -411,8 +411,8 @@ def change_file(path, how):
 
 
 def by_hash(www, path, data):
-    folder = os.path.dirname(f"{www}/dists/test-rootfs/{path}")
-    return [f"{folder}/by-hash/SHA256/{hashlib.sha256(data).hexdigest()}"]
+    directory = os.path.dirname(f"{www}/dists/test-rootfs/{path}")
+    return [f"{directory}/by-hash/SHA256/{hashlib.sha256(data).hexdigest()}"]
 
 
 def a_piece(www):
@@ -488,7 +488,7 @@ def publish_by_hand(name, entries, more=()):
                                     ("piece-1", more, "")):
         if not files:
             continue
-        deb = debs.make(f"{home.folder}/debs", package, "all", entries=files)
+        deb = debs.make(f"{home.dir}/debs", package, "all", entries=files)
         with open(deb, "rb") as file:
             data = file.read()
         digest = hashlib.sha256(data).hexdigest()

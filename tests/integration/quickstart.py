@@ -33,7 +33,7 @@ def missing_packages():
             if words:  # the first line asks the real one
                 os.chmod(home.write("bin/apt-cache", APT_CACHE), 0o755)
             outcome = home.run(*words, program=QUICKSTART, seconds=120, environment={
-                "PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                "PATH": f"{home.dir}/bin:/usr/bin:/bin"})
             wrong = tidy.complaints()
         more = [word for word in words if word != "--deps-only"]
         line = re.escape(" ".join((f"{QUICKSTART} --deps-only", *more))) + "$"
@@ -51,7 +51,7 @@ def without_vng():
         return
     os.chmod(home.write("bin/sudo", NO_SUDO), 0o755)
     outcome = home.run("--deps-only", program=QUICKSTART, seconds=120, before=without(home, "/usr/bin/vng"),
-                       environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"}, **NOBODY)
+                       environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}, **NOBODY)
     tap.report(outcome.status == 1 and re.search(r"missing: virtme-ng$", outcome.out, re.M),
                "quickstart: no virtme-ng", outcome)
 
@@ -75,12 +75,12 @@ def no_apt():
     """A system of another kind: what has to be installed is told."""
     home = Home()
     for name in ("bash", "dirname"):
-        home.make_folder(f"{home.folder}/bin")
-        os.symlink(shutil.which(name), f"{home.folder}/bin/{name}")
+        home.make_dir(f"{home.dir}/bin")
+        os.symlink(shutil.which(name), f"{home.dir}/bin/{name}")
     with open(QUICKSTART, encoding="utf-8") as file:
         script = home.write("quickstart", re.sub(r"(?m)^PATH=\$PATH:.*$", "", file.read()))
-    outcome = home.run(script, "--deps-only", program=f"{home.folder}/bin/bash", seconds=60,
-                       environment={"PATH": f"{home.folder}/bin"})
+    outcome = home.run(script, "--deps-only", program=f"{home.dir}/bin/bash", seconds=60,
+                       environment={"PATH": f"{home.dir}/bin"})
     tap.report(outcome.status == 1 and
                re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
                "quickstart: no apt-get", outcome)
@@ -107,9 +107,9 @@ def main_job():
     for good, what, notes in re.findall(r"^(ok|not ok) \d+ - (.*)\n((?:# .*\n)*)",
                                         outcome.out.replace("\r", ""), re.M):
         tap.report(good == "ok", f"smoke: {what}", notes)
-    folder = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
-    page = folder and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
-                               environment={"PATH": f"/usr/bin:/bin:{folder.group(1)}"})
+    directory = re.search(r'export PATH="\$PATH:(/.*)"', outcome.out)
+    page = directory and home.run("-w", "rootlet-create", program="/usr/bin/man", seconds=60,
+                               environment={"PATH": f"/usr/bin:/bin:{directory.group(1)}"})
     tap.report(page and page.status == 0 and "rootlet-create.1" in page.out,
                "quickstart: manuals are found as well", page)
 
@@ -135,13 +135,13 @@ def moved_source():
     home.write("one \u00e4/meson.build", "project('clone')\n"
                "configure_file(input: 'word', output: 'word', copy: true)\n")
     home.write("one \u00e4/word", "one")
-    first = home.run(program=f"{home.folder}/one \u00e4/quickstart", seconds=120)
+    first = home.run(program=f"{home.dir}/one \u00e4/quickstart", seconds=120)
     home.run("-a", "one \u00e4", "two \u00e4", program="/bin/cp")
     home.write("two \u00e4/word", "two")
-    shutil.rmtree(f"{home.folder}/one \u00e4")
-    second = home.run(program=f"{home.folder}/two \u00e4/quickstart", seconds=120)
-    third = home.run(program=f"{home.folder}/two \u00e4/quickstart", seconds=120)
-    with open(f"{home.folder}/two \u00e4/build/word", encoding="utf-8") as file:
+    shutil.rmtree(f"{home.dir}/one \u00e4")
+    second = home.run(program=f"{home.dir}/two \u00e4/quickstart", seconds=120)
+    third = home.run(program=f"{home.dir}/two \u00e4/quickstart", seconds=120)
+    with open(f"{home.dir}/two \u00e4/build/word", encoding="utf-8") as file:
         word = file.read()
     again = ["rebuilding it" in outcome.out for outcome in (first, second, third)]
     tap.report(word == "two" and again == [False, True, False] and not first.status and not second.status

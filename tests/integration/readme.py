@@ -29,8 +29,8 @@ def documents():
 def literals():
     """Every string literal in the sources; adjacent ones are joined as the compiler joins them."""
     found = []
-    for folder in ("frontend", "helper", "lib", "policy", "proto"):
-        for path in glob.glob(f"{SOURCE}/{folder}/**/*.c", recursive=True):
+    for directory in ("frontend", "helper", "lib", "policy", "proto"):
+        for path in glob.glob(f"{SOURCE}/{directory}/**/*.c", recursive=True):
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             for run in re.finditer(rf"(?:{LITERAL}\s*)+", text):
@@ -112,10 +112,10 @@ def promises():
     rows = re.findall(r"^\| (\d+)\. .* \| (.*) \|$", table, re.M)
     built = read("tests/meson.build")
     tests = {}
-    for folder, name in (("unit", "unit_tests"), ("integration", "python_tests"),
+    for directory, name in (("unit", "unit_tests"), ("integration", "python_tests"),
                          ("adversary", "adversary_tests")):
         block = re.search(rf"^{name} = \{{\n(.*?)^\}}", built, re.M | re.S).group(1)
-        tests[folder] = set(re.findall(r"^  '(\w+)':", block, re.M))
+        tests[directory] = set(re.findall(r"^  '(\w+)':", block, re.M))
     named = [one for _, cell in rows for one in re.findall(r"`(\w+/\w+)`", cell)]
     wrong = [one for one in named if one.partition("/")[2] not in tests.get(one.partition("/")[0], ())]
     tap.report([int(number) for number, _ in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 12 and

@@ -37,12 +37,12 @@ def dry_run(home, release, profile, *source):
 
 def recorded(release):
     """The complete indexes gave the same choice when they were recorded."""
-    home, folder = Home(), f"{SCRATCH}/{os.getpid()}.{release}"
+    home, directory = Home(), f"{SCRATCH}/{os.getpid()}.{release}"
     with tarfile.open(f"{RECORDED}/{release}.tar.xz") as tar:
-        tar.extractall(folder)
-    with open(f"{folder}/expected.json", encoding="utf-8") as file:
+        tar.extractall(directory)
+    with open(f"{directory}/expected.json", encoding="utf-8") as file:
         expected = json.load(file)
-    with Server(folder) as server:
+    with Server(directory) as server:
         for profile in PROFILES:
             packages, left_out, outcome = dry_run(home, release, profile, "--mirror", server.url, "--keyring",
                                                   f"{RECORDED}/keyring.gpg")

@@ -25,7 +25,7 @@ def first_id(name):
 
 
 def make_rootfs(home, name="test-rootfs"):
-    tree = home.make_folder(home.make_folder(home.store) + f"/{name}")
+    tree = home.make_dir(home.make_dir(home.store) + f"/{name}")
     os.makedirs(f"{tree}/etc/rootlet")
     os.makedirs(f"{tree}/{MOUNTED_BY_TEST}")
     with open(f"{tree}/etc/rootlet/manifest.json", "w", encoding="utf-8") as file:
@@ -64,7 +64,7 @@ def mounts_stay():
     home, at = Home(), mirror()
     tree = make_rootfs(home)
     point = f"{tree}/{MOUNTED_BY_TEST}"
-    data = home.make_folder(f"{home.folder}/data")
+    data = home.make_dir(f"{home.dir}/data")
     keeps = [home.write("data/precious", "x"), f"{tree}/etc/rootlet/manifest.json"]
     with mounted(data, point):
         refused(home, "delete of a rootfs with a directory mounted in it", ["delete", "--yes"], keeps)
@@ -167,11 +167,11 @@ def others_stay():
         if uid:
             os.chown(path, uid, uid)
         answers = []
-        with Helper(home.user) as helper, opened(home.store, path) as (store, folder):
-            fcntl.flock(folder, fcntl.LOCK_SH)
+        with Helper(home.user) as helper, opened(home.store, path) as (store, directory):
+            fcntl.flock(directory, fcntl.LOCK_SH)
             answers.append(helper.ask("Remove", [store], name=name, stale=stale))
             there = os.path.exists(path)
-            fcntl.flock(folder, fcntl.LOCK_UN)
+            fcntl.flock(directory, fcntl.LOCK_UN)
             answers.append(helper.ask("Remove", [store], name=name, stale=stale))
         tap.report(tuple(one.code for one in answers) == codes and there and
                    os.path.exists(path) == bool(uid),

@@ -25,7 +25,7 @@ def report(names, *formats, **more):
     formats = formats or FORMATS
     texts, last = {}, None
     for one in formats:
-        words = [f"--{one}", f"{home.folder}/report.{one}"] if one in ("html", "junit") else [f"--{one}"]
+        words = [f"--{one}", f"{home.dir}/report.{one}"] if one in ("html", "junit") else [f"--{one}"]
         last = home.run("runs", "report", *names, *words, **more)
         if last.status == 0:
             texts[one] = last.out
@@ -280,7 +280,7 @@ def links():
     run = write_run(home, "links", [{**RESULTS[1], "name": f"generic/00{i}"} for i in range(6)], ())
     os.makedirs(f"{run}/results/generic")
     here = f"{run}/results/generic"
-    for i, target in enumerate((f"{home.folder}/secret", "../../../secret", "/proc/self/environ", ".")):
+    for i, target in enumerate((f"{home.dir}/secret", "../../../secret", "/proc/self/environ", ".")):
         os.symlink(target, f"{here}/00{i}.out.bad")
     os.mkfifo(f"{here}/004.out.bad")
     os.mkdir(f"{here}/005.out.bad")
@@ -303,7 +303,7 @@ def damaged():
             home.write(f"damaged/{name}", text)
         outcome, _ = report([run, "last"], "html")
         tap.report(outcome.status == status and says in outcome.err and not os.path.exists(
-            f"{home.folder}/report.damaged"), f"{what} is refused", outcome)
+            f"{home.dir}/report.damaged"), f"{what} is refused", outcome)
     run = write_run(home, "damaged")
     with open(f"{run}/tests.jsonl", "ab") as file:
         file.write(b'{"name": "generic/008", "status": "puzzled"}\nnot JSON\n\xff\xfe\n{"name": "generic/009')

@@ -14,7 +14,7 @@ SHOTS = os.environ.get("ROOTLET_TEST_SCREENSHOTS")  # a directory: to look at wh
 
 
 def page(name, *runs):
-    path = f"{home.folder}/{name}.html"
+    path = f"{home.dir}/{name}.html"
     outcome = home.run("runs", "report", *runs, "--html", path)
     if outcome.status:
         tap.report(False, f"the page {name} is written", outcome)

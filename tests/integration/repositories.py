@@ -16,22 +16,22 @@ from support.server import Fault, Server
 from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, mirror, play
 
 USAGE, TRUST, NETWORK = 2, 3, 4
-FOLDER = f"{SCRATCH}/{os.getpid()}.repositories"
+DIRECTORY = f"{SCRATCH}/{os.getpid()}.repositories"
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
-AT = mirror().with_packages(f"{FOLDER}/at", [
-    package(FOLDER, "odd-newer", "1", "archive"), package(FOLDER, "odd-older", "2", "archive"),
-    package(FOLDER, "odd-same", "1", "archive")])
-ONE, TWO, THREE = (Archive(f"{FOLDER}/{name}") for name in ("one", "two", "three"))
-OF_ONE = [package(FOLDER, "odd-newer", "2", "one"), package(FOLDER, "odd-older", "1", "one"),
-          package(FOLDER, "odd-same", "1", "one"),
-          package(FOLDER, "odd-only", "1", "one", fields="Depends: odd-two, acl\n")]
-OF_TWO = [package(FOLDER, "odd-two", "1", "two"), package(FOLDER, "odd-only", "0.9", "two")]
+AT = mirror().with_packages(f"{DIRECTORY}/at", [
+    package(DIRECTORY, "odd-newer", "1", "archive"), package(DIRECTORY, "odd-older", "2", "archive"),
+    package(DIRECTORY, "odd-same", "1", "archive")])
+ONE, TWO, THREE = (Archive(f"{DIRECTORY}/{name}") for name in ("one", "two", "three"))
+OF_ONE = [package(DIRECTORY, "odd-newer", "2", "one"), package(DIRECTORY, "odd-older", "1", "one"),
+          package(DIRECTORY, "odd-same", "1", "one"),
+          package(DIRECTORY, "odd-only", "1", "one", fields="Depends: odd-two, acl\n")]
+OF_TWO = [package(DIRECTORY, "odd-two", "1", "two"), package(DIRECTORY, "odd-only", "0.9", "two")]
 WANTED = ["odd-newer", "odd-older", "odd-same", "odd-only"]
 FROM = {"odd-newer": "one", "odd-older": "archive", "odd-same": "archive", "odd-only": "one",
         "odd-two": "two"}
 home = Home()
-LOCK = f"{home.folder}/made.lock"
+LOCK = f"{home.dir}/made.lock"
 
 
 def publish():
@@ -40,7 +40,7 @@ def publish():
 
 
 def entry(server, archive, keyring=None, suite=SUITE, component=COMPONENT):
-    name = os.path.basename(archive.folder)
+    name = os.path.basename(archive.dir)
     return f"[signed-by={keyring or archive.keyring}] {server.url}/{name}/mirror {suite} {component}"
 
 
@@ -83,7 +83,7 @@ def made(server):
                written["releases"])
     tap.report(written["components"] == ["main", "universe"], "but only the archive's components",
                written["components"])
-    with open(f"{home.folder}/state/rootlet/audit.log", encoding="ascii") as file:
+    with open(f"{home.dir}/state/rootlet/audit.log", encoding="ascii") as file:
         rows = [json.loads(line) for line in file]
     tap.report([one["arguments"] for one in rows if (one["request"], one["kind"]) == ("Repository", "intent")]
                == [f"name=repository-{number} suite={SUITE} mirror={server.url}/{name}/mirror older=0"
@@ -100,7 +100,7 @@ def recorded(server):
     again = home.run("create", "--name", "again", "--lock", LOCK, *main(server), "--fresh")
     tap.report(again.status == 0 and json.loads(home.run("lock", "--name", "again").out) == lock and
                contents("again") == FROM, "the same rootfs is made from the lock", again)
-    moved = shutil.copy(ONE.keyring, f"{home.folder}/moved.gpg")
+    moved = shutil.copy(ONE.keyring, f"{home.dir}/moved.gpg")
     os.chmod(moved, 0o644)
     away = json.loads(json.dumps(lock).replace(ONE.keyring, "/no/such.gpg"))
     home.write("away.lock", json.dumps(away))
@@ -134,7 +134,8 @@ def recorded(server):
 def changed(server):
     """install and upgrade use the repositories of the manifest."""
     keys = ["--keyring", AT.keyring]
-    TWO.publish([*OF_TWO, package(FOLDER, "odd-two", "3", "later"), package(FOLDER, "odd-new", "1", "two")])
+    TWO.publish([*OF_TWO, package(DIRECTORY, "odd-two", "3", "later"),
+                 package(DIRECTORY, "odd-new", "1", "two")])
     check = home.run("upgrade", "--check", *keys)
     tap.report(check.status == 1 and "odd-two" in check.out,
                "upgrade --check finds what a repository has newer",
@@ -157,7 +158,7 @@ def changed(server):
 def added(server, keys):
     """install --repository adds one to a rootfs."""
     def third(version):
-        THREE.publish([package(FOLDER, "odd-third", version, "three")])
+        THREE.publish([package(DIRECTORY, "odd-third", version, "three")])
     third("1")
     line = ["install", "odd-third", *keys, "--repository"]
     wrong = home.run(*line, entry(server, THREE, keyring=TWO.keyring))
@@ -173,7 +174,7 @@ def added(server, keys):
                "install --repository: the rootfs has it from then on", outcome, written["repositories"])
     third("2")
     check = home.run("upgrade", "--check", *keys)
-    moved = shutil.copy(THREE.keyring, f"{home.folder}/third.gpg")
+    moved = shutil.copy(THREE.keyring, f"{home.dir}/third.gpg")
     os.chmod(moved, 0o644)
     again = home.run("upgrade", *keys, "--repository", entry(server, THREE, keyring=moved))
     written = manifest(home)
@@ -273,7 +274,7 @@ def refused(server):
 def uncached(number):
     """Returns packages that no earlier test has downloaded."""
     return [*OF_ONE,
-            package(FOLDER, "odd-only", f"2.{number}", f"uncached{number}", fields="Depends: odd-two\n")]
+            package(DIRECTORY, "odd-only", f"2.{number}", f"uncached{number}", fields="Depends: odd-two\n")]
 
 
 def as_archive(archive):
@@ -283,7 +284,7 @@ def as_archive(archive):
 
 
 def armored():
-    path = f"{FOLDER}/armored.asc"
+    path = f"{DIRECTORY}/armored.asc"
     with ONE.agent():
         text = subprocess.run(["gpg", "--homedir", ONE.home, "--batch", "--armor", "--export",
                                "test@example.org"],
@@ -295,9 +296,9 @@ def armored():
 
 def linked():
     """Returns a link to a keyring with a newline in its name."""
-    shutil.copy(ONE.keyring, f"{FOLDER}/new\nline.gpg")
-    os.symlink("new\nline.gpg", f"{FOLDER}/link.gpg")
-    return f"{FOLDER}/link.gpg"
+    shutil.copy(ONE.keyring, f"{DIRECTORY}/new\nline.gpg")
+    os.symlink("new\nline.gpg", f"{DIRECTORY}/link.gpg")
+    return f"{DIRECTORY}/link.gpg"
 
 
 def nothing_made(one):
@@ -315,7 +316,7 @@ def local(server):
     """From directories, as many as there may be."""
     lines = [word for number in range(10) for word in ("--repository",
                                                        entry(server, (ONE, TWO)[number % 2]).replace(
-        server.url, f"file://{FOLDER}"))]
+        server.url, f"file://{DIRECTORY}"))]
     outcome = create(server, *lines, "--name", "ten")
     tap.report(outcome.status == 0 and contents("ten") == FROM, "ten repositories in local directories",
                outcome)
@@ -352,7 +353,7 @@ def forbidden(server):
 
 
 publish()
-with Server(FOLDER) as one_server, Tidy(home) as tidy:
+with Server(DIRECTORY) as one_server, Tidy(home) as tidy:
     made(one_server)
     recorded(one_server)
     changed(one_server)

@@ -19,7 +19,7 @@ SHORT = HOST.partition(".")[0]
 
 def archive(run, *words):
     """Returns the outcome, and {name in the archive: text}."""
-    path = f"{home.folder}/a.tar.gz"
+    path = f"{home.dir}/a.tar.gz"
     outcome = home.run("runs", "archive", run, "--output", path, *words)
     if outcome.status:
         return outcome, {}
@@ -58,10 +58,10 @@ def whole():
     tap.report(order[:2] == ["results/generic/002.out.bad", "results/guest-2/ext4/generic/005.dmesg"],
                "files of failed tests come first", *order)
     first = home.run("runs", "archive", run).out
-    with open(f"{home.folder}/whole.tar.gz", "rb") as file:
+    with open(f"{home.dir}/whole.tar.gz", "rb") as file:
         before = file.read()
     second = home.run("runs", "archive", run).out
-    with open(f"{home.folder}/whole.tar.gz", "rb") as file:
+    with open(f"{home.dir}/whole.tar.gz", "rb") as file:
         tap.report(file.read() == before and first == second and first.startswith("whole.tar.gz: 12 files"),
                    "the same run gives the same bytes, in RUN.tar.gz", first)
 
@@ -71,8 +71,8 @@ PRIVATE = [
     ("the host's name", f"on {HOST}: x", "on HOST: x"),
     ("the host's name in a console", f"[ 1.0] {SHORT} login:", "[ 1.0] HOST login:"),
     ("a word that begins like the host's name", f"{SHORT}x", f"{SHORT}x"),
-    ("the home directory", f"{home.folder}/linux/vmlinux is old", "/…/vmlinux is old"),
-    ("the home directory on a kernel's command line", f"dir={home.folder[1:]}/x y", "dir=/…/x y"),
+    ("the home directory", f"{home.dir}/linux/vmlinux is old", "/…/vmlinux is old"),
+    ("the home directory on a kernel's command line", f"dir={home.dir[1:]}/x y", "dir=/…/x y"),
     ("the rootfs", "'/opt/lab/rootfs/etc/passwd'", "'/…/passwd'"),
     ("fstests, at the end of a sentence", "see /usr/src/xfstests.", "see /…/xfstests."),
     ("a directory of a cluster", "/mnt/nfs/lab/run: stale", "/…/run: stale"),
@@ -104,7 +104,7 @@ def private():
                  if left not in texts[name].replace(r"\/", "/")]
         tap.report(not wrong, f"{what}: what is private is removed, and nothing else", *wrong,
                    *(texts[name] for name in wrong))
-        found = [word for word in ("/srv/", "/opt/lab", "/usr/src", "/mnt/nfs", home.folder[1:], "somebody")
+        found = [word for word in ("/srv/", "/opt/lab", "/usr/src", "/mnt/nfs", home.dir[1:], "somebody")
                  for whole_text in texts.values() if word in whole_text]
         tap.report(not found, f"{what}: no private path is in any file", *found)
 
@@ -116,7 +116,7 @@ def hostile():
         "late": b"x" * 5000 + b"\0y"})
     results = f"{run}/results"
     home.write("hostile/console.log", b"one\r\ntwo\rthree\r\n")
-    for name, target in (("link", f"{home.folder}/secret"), ("up", "../.."),
+    for name, target in (("link", f"{home.dir}/secret"), ("up", "../.."),
                          ("generic/003.full", "/etc/passwd")):
         os.symlink(target, f"{results}/{name}")
     os.mkfifo(f"{results}/pipe")
@@ -155,7 +155,7 @@ def refused():
     outcome, _ = archive(run)
     os.close(fd)
     tap.report(outcome.status == 6 and "still in progress" in outcome.err and
-               not os.path.exists(f"{home.folder}/a.tar.gz"), "a run in progress is refused", outcome)
+               not os.path.exists(f"{home.dir}/a.tar.gz"), "a run in progress is refused", outcome)
     outcome, texts = archive(run)
     tap.report(outcome.status == 0 and "tests.jsonl" in texts, "a run that was cut off has an archive",
                outcome)

@@ -96,7 +96,7 @@ def bad_runs():
     held = hold(running)
     write_run(home, "8-ext4", {"generic/001": "fail"}, format=2)
     home.write(f"{RUNS}/9-ext4/run.json", "{")
-    home.make_folder(home.state("runs/10-ext4"))
+    home.make_dir(home.state("runs/10-ext4"))
     os.symlink("/nowhere", home.state("runs/11-ext4"))
     home.write(f"{RUNS}/12-ext4", "no directory")
     found, value, wrong = flaky()
@@ -210,11 +210,11 @@ def behind_its_back():
     with open(tests, "w", encoding="utf-8") as file:
         file.write(text)
     tap.report(answers() == before, "a change that is taken back is seen")
-    os.rename(home.state("runs/2-ext4"), f"{home.folder}/2-ext4")
+    os.rename(home.state("runs/2-ext4"), f"{home.dir}/2-ext4")
     found, _, _ = flaky()
     tap.report(found[("ext4", "generic/001")] == (1, 2, False), "a run that was removed does not count",
                found)
-    os.rename(f"{home.folder}/2-ext4", home.state("runs/2-ext4"))
+    os.rename(f"{home.dir}/2-ext4", home.state("runs/2-ext4"))
     tap.report(answers() == before, "a run that comes back counts")
     os.rename(home.state("runs/2-ext4"), home.state("runs/0-ext4"))
     tap.report("0-ext4" in answers()[0], "a run that was renamed has its new name")
@@ -312,10 +312,10 @@ def no_room():
     if not AS_ROOT:
         tap.skip("a full disk", "needs root to mount a small disk")
         return
-    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    point = home.make_dir(f"{home.dir}/{MOUNTED_BY_TEST}")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", point], check=True)
     try:
-        home.make_folder(f"{point}/rootlet")
+        home.make_dir(f"{point}/rootlet")
         os.symlink(home.state("runs"), f"{point}/rootlet/runs")
         full = answers(environment={"XDG_STATE_HOME": point})
         tap.report(full == right, "on a full disk, the answers are right")

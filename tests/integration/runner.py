@@ -164,11 +164,11 @@ done
 
 def source_tree(home):
     """Creates a source tree with what tests/run needs, nothing to build or install, and fake tools."""
-    stand = home.make_folder(f"{home.folder}/stand")
+    stand = home.make_dir(f"{home.dir}/stand")
     home.write("source/tests/meson.build", "unit_tests = {\n  'one': [],\n  'two': [],\n}\n"
                "python_tests = {\n  'three': ['long', 60],\n}\nadversary_tests = {\n}\n")
     home.write("source/tests/coverage", f"#!/bin/sh\necho \"$*\" >{stand}/coverage\necho table of coverage\n")
-    os.chmod(f"{home.folder}/source/tests/coverage", 0o755)
+    os.chmod(f"{home.dir}/source/tests/coverage", 0o755)
     for name in ("run", "count", "select"):
         with open(f"{SOURCE}/tests/{name}", encoding="utf-8") as file:
             os.chmod(home.write(f"source/tests/{name}", file.read()), 0o755)
@@ -179,8 +179,8 @@ def source_tree(home):
         "name": f"rootlet:unit / {name}", "stdout": text, "stderr": "", "result": result, "duration": 1,
         "returncode": 0}) + "\n" for name, text, result in (
             ("one", GOOD, "OK"), ("two", "not ok 1 - a\n1..1\n", "FAIL"))))
-    return {"program": f"{home.folder}/source/tests/run", "environment": {
-        "PATH": f"{home.folder}/bin:/usr/bin:/bin", "ROOTLET_TEST_SHARED": f"{home.folder}/shared"}}
+    return {"program": f"{home.dir}/source/tests/run", "environment": {
+        "PATH": f"{home.dir}/bin:/usr/bin:/bin", "ROOTLET_TEST_SHARED": f"{home.dir}/shared"}}
 
 
 def hanging(home):
@@ -190,9 +190,9 @@ def hanging(home):
     home.write("stand/hang", "")
 
     def left():
-        with open(f"{home.folder}/stand/pids", encoding="utf-8") as file:
+        with open(f"{home.dir}/stand/pids", encoding="utf-8") as file:
             pids = [int(word) for word in file.read().split()]
-        with open(f"{home.folder}/stand/scratch", encoding="utf-8") as file:
+        with open(f"{home.dir}/stand/scratch", encoding="utf-8") as file:
             scratch = file.read().strip()
         found = ["it never began"] if len(pids) < 2 or not scratch else []
         found += [f"{pid} runs: {command_of(pid)}" for pid in pids
@@ -204,7 +204,7 @@ def hanging(home):
 
 
 def began(home):
-    return wait_until(lambda: os.path.getsize(f"{home.folder}/stand/pids"), 60)
+    return wait_until(lambda: os.path.getsize(f"{home.dir}/stand/pids"), 60)
 
 
 def whole_run(home, tree):
@@ -212,7 +212,7 @@ def whole_run(home, tree):
     home.write("source/build-clang/options", "-Dof=another\n")
     outcome = home.run("unit", seconds=60, **tree)
     tap.report(not os.path.exists(stale), "run: a build directory with other options is rebuilt", outcome)
-    with open(f"{home.folder}/stand/fds", encoding="utf-8") as file:
+    with open(f"{home.dir}/stand/fds", encoding="utf-8") as file:
         fds = file.read().split()
     tap.report(outcome.status == 1 and outcome.out.endswith("\n4 passed, 2 failed, 0 skipped\n"),
                "run: the last line has the totals", outcome)
@@ -229,7 +229,7 @@ def words_for_meson(home, tree, *words):
     """Returns meson's command lines when tests/run runs tests, and the outcome."""
     home.write("stand/words", "")
     outcome = home.run(*words, seconds=60, **tree)
-    with open(f"{home.folder}/stand/words", encoding="utf-8") as file:
+    with open(f"{home.dir}/stand/words", encoding="utf-8") as file:
         return file.read().splitlines(), outcome
 
 
@@ -237,9 +237,9 @@ def shuffled(home, tree):
     """meson sets the order of the tests when it sets up a build."""
     for words, order in ((["--shuffle", "7"], "order: 7\n"), ([], "order: \n")):
         for build in ("build-tests", "build-clang"):
-            shutil.rmtree(f"{home.folder}/source/{build}", ignore_errors=True)
+            shutil.rmtree(f"{home.dir}/source/{build}", ignore_errors=True)
         outcome = home.run(*words, "unit", seconds=60, **tree)
-        with open(f"{home.folder}/stand/order", encoding="utf-8") as file:
+        with open(f"{home.dir}/stand/order", encoding="utf-8") as file:
             told = file.read()
         tap.report(told == order, f"run: {' '.join(words) or 'the longest first'}", told, outcome)
 
@@ -270,7 +270,7 @@ def one_program(home, tree):
             ("the same with --long", "strange", ["--long"], ["unit/one", "unit/two", "long/three", *others])):
         if path:
             home.write(f"source/{path}", "changed")
-        outcome = home.run("--changed", *words, program=f"{home.folder}/source/tests/select", seconds=60)
+        outcome = home.run("--changed", *words, program=f"{home.dir}/source/tests/select", seconds=60)
         tap.report(outcome.status == 0 and outcome.out.split() == chosen, f"select --changed: {what}",
                    outcome)
 
@@ -280,7 +280,7 @@ def coverage_run(home, tree):
     os.chmod(home.write("bin/ninja", COVERAGE_NINJA), 0o755)
     home.write("stand/words", "")
     outcome = home.run("--coverage", "unit/one", seconds=60, **tree)
-    profiles = f"{home.folder}/source/build-coverage/profiles"
+    profiles = f"{home.dir}/source/build-coverage/profiles"
     tap.report(outcome.out.endswith("\n2 passed, 1 failed, 0 skipped\n") and
                "build-clang" not in outcome.out and
                "build-tests" not in outcome.out, "run --coverage: builds only once", outcome)
@@ -290,9 +290,9 @@ def coverage_run(home, tree):
                all(os.stat(f"{profiles}/{name}").st_mode & 0o777 == 0o666 for name in os.listdir(profiles)),
                "run --coverage: the counters start at zero and every user can write to them",
                os.listdir(profiles), outcome)
-    with open(f"{home.folder}/stand/coverage", encoding="utf-8") as file:
+    with open(f"{home.dir}/stand/coverage", encoding="utf-8") as file:
         words = file.read().split()
-    tap.report(words == [f"{home.folder}/source/build-coverage"],
+    tap.report(words == [f"{home.dir}/source/build-coverage"],
                "run --coverage: with one program, coverage is not enforced", *words)
 
 
@@ -332,10 +332,10 @@ def reached():
                 [*part, count, 0, 0, 0] for part, count in zip(PARTS, counts)]}]}]}))
         for tool, script in (("llvm-profdata", ""), ("llvm-cov", f"[ $1 = show ] || cat {account}\n")):
             os.chmod(home.write(f"bin/{tool}", f"#!/bin/sh\n{script}"), 0o755)
-        outcome = home.run(f"{home.folder}/source/build-coverage", f"{home.folder}/log.json",
-                           program=f"{home.folder}/source/tests/coverage", seconds=60,
-                           environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
-        with open(f"{home.folder}/log.json", encoding="utf-8") as file:
+        outcome = home.run(f"{home.dir}/source/build-coverage", f"{home.dir}/log.json",
+                           program=f"{home.dir}/source/tests/coverage", seconds=60,
+                           environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
+        with open(f"{home.dir}/log.json", encoding="utf-8") as file:
             lines = json.load(file)["stdout"].splitlines()
         found = {int(line.split()[2]): lines[number + 1][2:] for number, line in enumerate(lines)
                  if line.startswith("not ok")}
@@ -362,7 +362,7 @@ def one_build_fails(home, tree):
     outcome = home.run("unit", seconds=60, **tree)
     wrong = left()
     for name in ("fail", "hang"):
-        os.unlink(f"{home.folder}/stand/{name}")
+        os.unlink(f"{home.dir}/stand/{name}")
     tap.report(outcome.status == 1 and "a compiler's words" in outcome.out and
                "cannot build build-clang" in outcome.err and
                outcome.out.endswith("\n0 passed, 1 failed, 0 skipped\n") and not wrong,

@@ -193,7 +193,7 @@ tap.report(not os.path.exists(f"{home.cache}/rootlet/packages/{WHOLE}"), "cache 
 # Three runs; one is in progress.
 for name in ("20260101-1", "20260101-2", "20260101-3"):
     home.write(f"state/rootlet/runs/{name}/run.json", "{}")
-fd = os.open(f"{home.folder}/state/rootlet/runs/20260101-1", os.O_RDONLY)
+fd = os.open(f"{home.dir}/state/rootlet/runs/20260101-1", os.O_RDONLY)
 fcntl.flock(fd, fcntl.LOCK_EX)
 value, wrong = document("runs-prune", home.run("runs", "prune", "--keep", "1", "--json"))
 os.close(fd)
@@ -222,7 +222,7 @@ for name in [row["name"] for row in document("profiles-list", home.run("profiles
     tap.report(not wrong, f"profiles show {name} prints a valid profile", *wrong)
 outcome = home.run("run", "--kernel", "distro", "--json")
 tap.report(outcome.status == 2 and "--json has none" in outcome.err, "--json is refused for a shell", outcome)
-path = home.make_folder(os.fsencode(home.folder) + b"/\xff\xfe")
+path = home.make_dir(os.fsencode(home.dir) + b"/\xff\xfe")
 outcome = home.run("check", "--json", "--path", os.fsdecode(path) + "/x")
 value, wrong = document("check", outcome)
 tap.report(not wrong and value["path"].endswith("/??/x"), "--json escapes a path that is not UTF-8", *wrong,

@@ -14,7 +14,7 @@ from support.world import AS_ROOT, SCRATCH, Case, Home, Tidy, judge, mirror, pro
 AT = mirror()
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 home = Home()
-PRECIOUS = home.make_folder(f"{home.folder}/precious")
+PRECIOUS = home.make_dir(f"{home.dir}/precious")
 home.write("precious/file", "of-the-host")
 ABSTRACT = f"rootlet-test-{os.getpid()}"
 
@@ -90,13 +90,13 @@ def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=N
     """Runs `create --name NAME` from a mirror that also has and includes the package evil-NAME (or one for
     each of ARCHIVES, {name: entries}). Returns (outcome, complaints). STATUS None: any status."""
     packages = archives or {name: entries}
-    folder = f"{SCRATCH}/{os.getpid()}.{name}"
-    with Server(f"{folder}/mirror") as server, Tidy(home) as tidy:
+    directory = f"{SCRATCH}/{os.getpid()}.{name}"
+    with Server(f"{directory}/mirror") as server, Tidy(home) as tidy:
         filled = {key: text.replace("PORT", str(server.server_address[1]))
                   for key, text in (scripts or {}).items()}
-        made = [debs.make(f"{folder}.debs", f"evil-{one}", mirrors.arch(), filled, its)
+        made = [debs.make(f"{directory}.debs", f"evil-{one}", mirrors.arch(), filled, its)
                 for one, its in packages.items()]
-        at = AT.with_packages(folder, made)
+        at = AT.with_packages(directory, made)
         outcome = home.create("--name", name, "--include", ",".join(f"evil-{one}" for one in packages),
                               *words,
                               server=server, at=at, environment={"SECRET": "of-the-caller"})
@@ -104,7 +104,7 @@ def create(name, *words, status=0, says=(), scripts=None, entries=(), archives=N
             wrong = tidy.complaints()
         else:
             wrong = judge(Case("", ["create"], status, says), outcome, home, tidy)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     if sorted(os.listdir(PRECIOUS)) != ["file"] or open(f"{PRECIOUS}/file").read() != "of-the-host":
         wrong.append(f"the host's directory has changed: {os.listdir(PRECIOUS)}")
     if "\033" in outcome.out + outcome.err or "on-the-terminal" in outcome.out + outcome.err:
@@ -210,7 +210,7 @@ def spy():
     host = inside("spy", "cat", "/root/host").out
     with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
         words = file.read().strip()
-    tap.report(" /proc " in host and home.folder not in host and not (words and words in host),
+    tap.report(" /proc " in host and home.dir not in host and not (words and words in host),
                "a package's script sees no paths and no command line of the host", host)
     listener.close()
 

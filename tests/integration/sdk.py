@@ -51,18 +51,18 @@ def follow(process):
 npm.needs_node(18, "rootlet mcp and the official SDK")
 boot = fstests_rootfs()
 AT = mirror()
-folder = npm.installed("mcp", "client.mjs")
+directory = npm.installed("mcp", "client.mjs")
 # The guest's kernel is cached with the rootfs to boot.
 home = Home(cache=boot.cache)
 home.write("config/rootlet/profiles/other.conf", f"{PROFILE}[group other]\ngid = 1009\n")
-shutil.copytree(f"{SOURCE}/tests/fstests-mini", f"{home.folder}/fstests-mini")
+shutil.copytree(f"{SOURCE}/tests/fstests-mini", f"{home.dir}/fstests-mini")
 with Server(AT.root) as server, Tidy(home) as tidy:
     create = {"ubuntu_release": mirrors.SUITE, "profile": "test", "mirror": server.url, "keyring": AT.keyring}
     arguments = {
         "rootlet": ROOTLET, "bootRootfs": f"{boot.store}/test-rootfs", "kernelTimeout": 1200,
         "append": QUICK[3],
-        "fstests": f"{home.folder}/fstests-mini", "create": create, "other": {**create, "profile": "other"}}
-    with home.start(f"{folder}/client.mjs", json.dumps(arguments), program=shutil.which("node"),
+        "fstests": f"{home.dir}/fstests-mini", "create": create, "other": {**create, "profile": "other"}}
+    with home.start(f"{directory}/client.mjs", json.dumps(arguments), program=shutil.which("node"),
                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
         whole = follow(client)
     tap.report(whole, "SDK: the client completes", client.returncode)

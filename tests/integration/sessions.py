@@ -21,7 +21,7 @@ from support.world import AS_ROOT, SOURCE, Home, Tidy, own_rootfs
 rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
-MINI = f"{home.folder}/fstests-mini"
+MINI = f"{home.dir}/fstests-mini"
 shutil.copytree(f"{SOURCE}/tests/fstests-mini", MINI)
 MAGIC, EROFS, EXT4, SQUASHFS = vng.MAGIC, vng.EROFS, vng.EXT4, "CONFIG_SQUASHFS=y\n"
 
@@ -39,7 +39,7 @@ LATER = "# this guest's command begins later\n"
 def environment(script, **more):
     started = "" if script.startswith(LATER) else "begin\n"
     os.chmod(home.write("bin/vng", vng.PRELUDE + started + script), 0o755)
-    return {"PATH": f"{home.folder}/bin:/usr/bin:/bin", **more}
+    return {"PATH": f"{home.dir}/bin:/usr/bin:/bin", **more}
 
 
 def words(*more, tests=(), image=WHOLE, at=("--path", TREE)):
@@ -57,12 +57,12 @@ class Run:
         self.wrong += stream("fstests", self.outcome)[2]
         self.events = [json.loads(line) for line in self.outcome.out.splitlines()]
         self.last = self.events[-1] if self.events else {}
-        self.folder = self.last.get("results", "")
+        self.dir = self.last.get("results", "")
         self.tests = {event["name"]: event for event in self.events if event["event"] == "test"}
 
     def read(self, name):
         try:
-            with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as file:
+            with open(f"{self.dir}/{name}", encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return ""
@@ -131,11 +131,11 @@ def asked_for():
 
 def overlays():
     """The guest gets the overlays' images as disks, and the run records a hash of what is in them."""
-    folders = [home.make_folder(f"{home.folder}/over{number}") for number in (1, 2)]
+    directories = [home.make_dir(f"{home.dir}/over{number}") for number in (1, 2)]
     hashes = []
     for content in ("one", "one", "two"):
         home.write("over2/file", content)
-        run = Run(ALL_PASS, *[word for folder in folders for word in ("--overlay", folder)],
+        run = Run(ALL_PASS, *[word for directory in directories for word in ("--overlay", directory)],
                   tests=["generic/001"])
         identity = json.loads(run.read("run.json") or "{}").get("identity", {})
         hashes.append(identity.get("overlays", ""))
@@ -195,11 +195,11 @@ def known():
     """Where rootlet finds a kernel's configuration."""
     config = MAGIC.replace("CONFIG_VIRTIO_BLK=y", "# CONFIG_VIRTIO_BLK is not set") + EROFS
     refused("a kernel's IKCONFIG is read", "no CONFIG_VIRTIO_BLK", *of_kernel(kernel("ik", config)))
-    refused("a build directory's .config is read", "no CONFIG_VIRTIO_BLK", *of_kernel(build_folder(config)))
+    refused("a build directory's .config is read", "no CONFIG_VIRTIO_BLK", *of_kernel(build_dir(config)))
     home.write("beside/.config", config)
-    shutil.copy(BARE, f"{home.folder}/beside/vmlinuz")
+    shutil.copy(BARE, f"{home.dir}/beside/vmlinuz")
     refused("a .config beside the kernel is read", "no CONFIG_VIRTIO_BLK",
-            *of_kernel(f"{home.folder}/beside/vmlinuz"))
+            *of_kernel(f"{home.dir}/beside/vmlinuz"))
     modules = ["drivers/block/virtio_blk", "net/9p/9pnet_virtio", "fs/9p/9p", "fs/erofs/erofs"]
     refused("without a configuration, modules.dep is read", "no CONFIG_OVERLAY_FS",
             *of_kernel(installed(modules)))
@@ -210,11 +210,11 @@ def known():
              "a kernel with everything as modules uses an image")
 
 
-def build_folder(config):
+def build_dir(config):
     home.write("build/.config", config)
     home.write("build/arch/x86/boot/bzImage", "")
-    shutil.copy(BARE, f"{home.folder}/build/arch/x86/boot/bzImage")
-    return f"{home.folder}/build"
+    shutil.copy(BARE, f"{home.dir}/build/arch/x86/boot/bzImage")
+    return f"{home.dir}/build"
 
 
 def installed(modules):
@@ -269,7 +269,7 @@ def virtiofs():
         got = "--force-9p" in run.read("results/words.1").splitlines()
         run.says(run.outcome.status == 0 and got == forced,
                  f"{says}{' and --force-9p' if more else ''}: {'9p' if forced else 'virtiofs'}")
-    os.unlink(f"{home.folder}/bin/virtiofsd")
+    os.unlink(f"{home.dir}/bin/virtiofsd")
 
 
 # --- guest output and result files -- -----------------------------------------------------------------
@@ -373,7 +373,7 @@ def excluded():
     """Tests that --exclude leaves out do not run, and the results say why."""
     lists = home.write("lists", "generic/001 mini/10? see=https://example.org/1: hangs\n"
                        "generic/002 fstype=xfs: slow\n")
-    junit = f"{home.folder}/excluded.xml"
+    junit = f"{home.dir}/excluded.xml"
     run = Run("exit 1", "--exclude", lists, "--junit", junit, tests=["generic/001", "mini/103"])
     run.says(run.outcome.status == 0 and run.last.get("boots") == 0 and run.last["counts"]["excluded"] == 2,
              "a run whose tests are all excluded passes and boots no guest", run.last)
@@ -412,7 +412,7 @@ def excluded_in_sections():
              run.read("results/check.1") == "-s a generic/001\n-s b generic/002\n",
              "conditions are about each section", excluded_of(run), run.read("results/check.1"))
     for part, tests in (("1/2", {"b generic/001": "x", "a generic/002": "y"}), ("2/2", {})):
-        at = f"{home.folder}/part-{part[0]}"
+        at = f"{home.dir}/part-{part[0]}"
         run = Run(OBEDIENT + IN_SECTIONS, "--exclude", lists, "--config", config, "--shard", part,
                   "--results", at, tests=["-g", "quick"])
         run.says(excluded_of(run) == tests and run.last["counts"]["pass"] == 1,
@@ -436,7 +436,7 @@ def excludes_reported():
                              ("unused", 4, "1 exclude matches no test of this run: ")):
         run.says([one["entry"] for one in entries.get(kind, [])] == [f"{own}:{line}"] and
                  note in notes_of(run), f"an entry is reported as {kind}", entries, notes_of(run))
-    with open(f"{run.folder}/excludes", encoding="utf-8") as file:
+    with open(f"{run.dir}/excludes", encoding="utf-8") as file:
         tap.report(file.read().startswith("generic/001: mine\ngeneric/002 until=2020-02-29: old\n"),
                    "the run keeps what it read")
     run = Run(OBEDIENT + LISTS, "--exclude", "none", tests=["-g", "quick"])
@@ -444,7 +444,7 @@ def excludes_reported():
     home.write("config/rootlet/excludes/bad", "generic/001 until=tomorrow: x\n")
     refused("a file there with a mistake ends the run", "excludes/bad:1: until=tomorrow: must be a date",
             *words(tests=["generic/001"]))
-    shutil.rmtree(f"{home.folder}/config/rootlet/excludes")
+    shutil.rmtree(f"{home.dir}/config/rootlet/excludes")
     refused("and so does a missing file", "--exclude: cannot open .*nosuch: No such file",
             *words("--exclude", "nosuch", tests=["generic/001"]))
 
@@ -640,7 +640,7 @@ def shown():
 def build_leftovers():
     """Leftovers of a killed build of other sources; this build cannot get a rootfs to build in."""
     cache = f"{home.cache}/rootlet/fstests"
-    home.make_folder(f"{home.cache}/rootlet")
+    home.make_dir(f"{home.cache}/rootlet")
     home.write(".cache/rootlet/fstests/.new-0123/tests/file", "x")
     with Tidy(home) as tidy:
         outcome = home.run(*words("--build"), seconds=120,
@@ -660,17 +660,17 @@ def plant_build(more=b""):
                               "--numeric-owner",
                               "--exclude=./.git", "--null", "-T", "/dev/stdin", "-c"], input=b".\0",
                              stdout=subprocess.PIPE, check=True).stdout
-    cache = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/fstests")
+    cache = home.make_dir(f"{home.make_dir(f'{home.cache}/rootlet')}/fstests")
     with open(f"{SOURCE}/frontend/guest/build-fstests.sh", "rb") as file:
         parts = [hashlib.sha256(data).digest() for data in (archive, file.read() + more)]
-    folder = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(b''.join(parts)).hexdigest()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(MINI, folder)
-    os.symlink("check", f"{folder}/link")
+    directory = f"{cache}/{made['suite']}-{made['arch']}-{hashlib.sha256(b''.join(parts)).hexdigest()}"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(MINI, directory)
+    os.symlink("check", f"{directory}/link")
     if home.user.uid is not None:
-        subprocess.run(["chown", "-hR", f"{home.user.uid}:{home.user.gid}", folder], check=True)
-    sums.write(folder)
-    return folder
+        subprocess.run(["chown", "-hR", f"{home.user.uid}:{home.user.gid}", directory], check=True)
+    sums.write(directory)
+    return directory
 
 
 def relink(path):
@@ -679,8 +679,9 @@ def relink(path):
 
 
 def images_there():
-    folder = f"{home.cache}/rootlet/images"
-    return {name: os.stat(f"{folder}/{name}").st_mtime_ns for name in os.listdir(folder) if name[0] != "."}
+    directory = f"{home.cache}/rootlet/images"
+    return {name: os.stat(f"{directory}/{name}").st_mtime_ns for name in os.listdir(directory)
+            if name[0] != "."}
 
 
 def built():
@@ -718,19 +719,19 @@ def build_rootfs():
         return
     with open(f"{inside(TREE)}/etc/rootlet/manifest.json", encoding="utf-8") as file:
         made = json.load(file)
-    folder = home.make_folder(f"{home.make_folder(f'{home.cache}/rootlet')}/build")
+    directory = home.make_dir(f"{home.make_dir(f'{home.cache}/rootlet')}/build")
     name = f"{made['suite']}-{made['arch']}"
-    place = f"{folder}/{name}"
+    place = f"{directory}/{name}"
     subprocess.run(["cp", "-a", TREE, place], check=True)
-    sums.write_digest(home.user, folder, name)
-    shutil.copytree(MINI, f"{home.folder}/other-fstests", dirs_exist_ok=True)
+    sums.write_digest(home.user, directory, name)
+    shutil.copytree(MINI, f"{home.dir}/other-fstests", dirs_exist_ok=True)
     home.write("other-fstests/Makefile", "default:\n\tfalse\n")
-    line = [word if word != MINI else f"{home.folder}/other-fstests" for word in words("--build")]
+    line = [word if word != MINI else f"{home.dir}/other-fstests" for word in words("--build")]
     for what, damage, says in (
             ("nothing", lambda: None, "make failed"), ("nothing after a build", lambda: None, "make failed"),
             ("a bit", lambda: sums.flip(f"{inside(place)}/etc/passwd"),
              "rootfs in the cache is damaged, rebuilding it: its digest"),
-            ("all of its digest", lambda: os.unlink(f"{folder}/.{name}.digest"),
+            ("all of its digest", lambda: os.unlink(f"{directory}/.{name}.digest"),
              "rootfs in the cache is damaged, rebuilding it: its saved digest is missing")):
         damage()
         with Tidy(home) as tidy:
@@ -824,7 +825,7 @@ def repeated():
     tap.report("failed 1 of 3 times: generic/001 (33.3 %; 95 % interval 6.1 to 79.2 %)" in outcome.out,
                "runs show says how often a test failed", outcome)
     run, _ = served(passes_again, "--retry-failed", "3", "--junit", "retried.xml")
-    with open(f"{home.folder}/retried.xml", encoding="utf-8") as file:
+    with open(f"{home.dir}/retried.xml", encoding="utf-8") as file:
         junit = file.read()
     run.says([one.get("excuse") for one in run.last["failures"]] == ["retried"] * 2 and
              'failures="0" errors="0" skipped="2"' in junit and 'name="generic/001 (3)"' in junit,
@@ -833,7 +834,7 @@ def repeated():
 
 def quarantined():
     """A known flake does not fail the run; a new failure, a regression and a crash do."""
-    at = f"{home.folder}/quarantine"
+    at = f"{home.dir}/quarantine"
     os.makedirs(at)
     shutil.chown(at, home.user.name if AS_ROOT else None)
     flaky = {"generic/001": "fail", "generic/002": "pass"}
@@ -941,15 +942,15 @@ def smoke():
 
 def in_tree():
     """Without --kernel, the tree around the working directory."""
-    top = f"{home.folder}/linux"
+    top = f"{home.dir}/linux"
     for name in ("Kbuild", "Kconfig", "MAINTAINERS", "scripts/Kbuild.include", "init/main.c",
                  "fs/ext4/inode.c"):
         home.write(f"linux/{name}", "")
     home.write("linux/.config", MAGIC + EROFS + EXT4)
     shutil.copy(WHOLE, home.write("linux/arch/x86/boot/bzImage", ""))
     line = [word for word in words("--json", tests=["generic/001"]) if word not in ("--kernel", WHOLE)]
-    for what, folder in (("its top", top), ("a directory of it", f"{top}/fs/ext4")):
-        outcome = home.run(*line, before=("env", "-C", folder), environment=environment(ALL_PASS),
+    for what, directory in (("its top", top), ("a directory of it", f"{top}/fs/ext4")):
+        outcome = home.run(*line, before=("env", "-C", directory), environment=environment(ALL_PASS),
                            seconds=120)
         tap.report(outcome.status == 0 and f"the kernel is that of {top}" in outcome.out,
                    f"without --kernel, a kernel tree is used in {what}", outcome)

@@ -121,11 +121,12 @@ def check_architectures():
         tap.skip("an architecture of another host", "needs root to mount other files over binfmt_misc's")
         return
     for number, (what, entry, status, says) in enumerate(rows):
-        folder = home.make_folder(f"{home.folder}/binfmt.{number}")
+        directory = home.make_dir(f"{home.dir}/binfmt.{number}")
         if entry:
             home.write(f"binfmt.{number}/qemu-riscv64", entry)
         before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-                  f"mount --bind {folder} /proc/sys/fs/binfmt_misc && exec setpriv --reuid {home.user.uid} "
+                  f"mount --bind {directory} /proc/sys/fs/binfmt_misc && "
+                  f"exec setpriv --reuid {home.user.uid} "
                   f'--regid {home.user.gid} --clear-groups "$@"', "sh"]
         for more in ([], ["--dry-run"]):
             with Server(AT.root) as server, Tidy(home) as tidy:
@@ -299,9 +300,9 @@ def check_memories(home, seen, dry_run):
                "a release memory locked by another process", outcome)
     home.write("elsewhere", data)
     os.unlink(seen)
-    os.symlink(f"{home.folder}/elsewhere", seen)
+    os.symlink(f"{home.dir}/elsewhere", seen)
     outcome = home.run(*OLDER_WORDS, "--dry-run", "--mirror", f"file://{AT.root}")
-    with open(f"{home.folder}/elsewhere", "rb") as file:
+    with open(f"{home.dir}/elsewhere", "rb") as file:
         tap.report(outcome.status == 0 and file.read() == data,
                    "a release memory that is a link is not followed", outcome)
     os.unlink(seen)
@@ -377,9 +378,9 @@ KERNEL_DAMAGES = {
 def check_kernel_again():
     """A damaged kernel in the cache is replaced; a run that uses it keeps the old one."""
     home = Home()
-    folder, kernels = f"{home.folder}/at", f"{home.cache}/rootlet/kernels"
+    directory, kernels = f"{home.dir}/at", f"{home.cache}/rootlet/kernels"
     kernel = f"{kernels}/{TOY}_1"
-    at = AT.with_packages(folder, vng.toy_packages(f"{folder}.debs"))
+    at = AT.with_packages(directory, vng.toy_packages(f"{directory}.debs"))
     os.chmod(home.write("bin/vng", "#!/bin/sh\necho exit 0 >/mnt/status\n"), 0o755)
     with Server(at.root) as server:
         made = home.create(server=server, at=at)
@@ -387,7 +388,7 @@ def check_kernel_again():
         def run():
             return home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport",
                             "image", "--",
-                            "true", environment={"PATH": f"{home.folder}/bin:/usr/bin:/bin"})
+                            "true", environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
 
         first = run()
         kernel = next((f"{kernels}/{name}" for name in os.listdir(kernels) if name.startswith(f"{TOY}_1")),

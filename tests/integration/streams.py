@@ -160,7 +160,7 @@ def breaks():
     for stage, faults in ((UNPACKING, [SLOW]), ("Unpacking and configuring", [])):
         for what, break_it in {**ways, **(hanging if faults else {})}.items():
             # No create completes in this cache, so it has no snapshot to clone.
-            fresh = {"XDG_CACHE_HOME": f"{home.folder}/cold"}
+            fresh = {"XDG_CACHE_HOME": f"{home.dir}/cold"}
             with Server(AT.root, faults) as server, Tidy(home) as tidy, \
                     Client(home, environment=fresh) as client:
                 client.initialize()

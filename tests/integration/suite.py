@@ -19,7 +19,7 @@ home = mini.home
 
 def everything():
     """All tests, in three boots: one test crashes the kernel and another hangs."""
-    junit = f"{home.folder}/junit.xml"
+    junit = f"{home.dir}/junit.xml"
     exclude = home.write("exclude.list", "# of another machine\ngeneric/004 # hangs\n")
     before = mini.state()
     outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options",
@@ -56,30 +56,30 @@ def everything():
     progress = [event for event in seen if event.get("event") == "progress"]
     tap.report(progress and progress[-1]["total"] == 10, "the number of tests is reported",
                progress[-1:])
-    folder = last.get("results", "")
-    tap.report(sorted(os.listdir(folder)) == ["check.out", "console.log", "kernel.jsonl", "results",
+    directory = last.get("results", "")
+    tap.report(sorted(os.listdir(directory)) == ["check.out", "console.log", "kernel.jsonl", "results",
                                               "run.json", "tests.jsonl"],
-               "the run directory has the right files", folder)
-    tap.report(os.path.exists(f"{folder}/results/mini/101.full") and
-               open(f"{folder}/results/mini/101.full",
+               "the run directory has the right files", directory)
+    tap.report(os.path.exists(f"{directory}/results/mini/101.full") and
+               open(f"{directory}/results/mini/101.full",
                     encoding="utf-8").read() == "the last line before it\n",
                "a test's output is kept up to the last line before a crash")
-    with open(f"{folder}/results/mini/106.full", encoding="utf-8") as file:
+    with open(f"{directory}/results/mini/106.full", encoding="utf-8") as file:
         seen = file.read()
     tap.report("\nblock 2048\n" in seen, "--mkfs-options are passed to the mkfs of the type", seen)
     tap.report("\nconfig 1\n" in seen, "tests find the kernel's configuration", seen)
     tap.report(re.search(r"^keyring .* keyring: mini$", seen, re.M),
                "a test finds the keys that it made in the session keyring", seen)
     tap.report(seen.endswith("\nloaded 3\n"), "a program finds the library shipped with fstests", seen)
-    with open(f"{folder}/run.json", encoding="utf-8") as file:
+    with open(f"{directory}/run.json", encoding="utf-8") as file:
         record = json.load(file)
     tap.report(record.get("root") == "image", "the release's kernel gets a root image", record)
     tap.report(record.get("first_test_seconds", 0) > 0,
                "the time to the first test is recorded", record)
     tap.report(mini.state() == before, "the fstests tree is unchanged")
-    with open(f"{folder}/console.log", encoding="utf-8", errors="replace") as file:
+    with open(f"{directory}/console.log", encoding="utf-8", errors="replace") as file:
         tap.report(file.read().count("Linux version") == 3, "the console output of every boot is saved")
-    bad = glob.glob(f"{folder}/results/generic/002.out.bad")
+    bad = glob.glob(f"{directory}/results/generic/002.out.bad")
     tap.report(bad and (home.user.uid is None or os.lstat(bad[0]).st_uid == home.user.uid),
                "result files exist and belong to the user", bad)
     root = xml.etree.ElementTree.parse(junit).getroot()
@@ -115,7 +115,7 @@ def shown(run):
 
 def lines_and_baseline(run):
     """The output for people, and a different --results directory; one test is fixed, another one broken."""
-    results = f"{home.folder}/results-of-mine"
+    results = f"{home.dir}/results-of-mine"
     device = home.write("device", b"")
     os.truncate(device, 512 << 20)
     for name, text in (("tests/generic/002.out", "one\nnot two\n"), ("tests/generic/001.out", "x\n")):

@@ -49,7 +49,7 @@ class Outcome:
 def main():
     mini = Mini()
     home = mini.home
-    shared = home.make_folder(f"{home.folder}/shared")
+    shared = home.make_dir(f"{home.dir}/shared")
     with slurm.Slurm(home) as cluster, Tidy(home) as tidy:
         words = mini.words("--json", "--cluster", "slurm", "--cluster-tasks", "4", "--cpus", "1",
                            "--cluster-directory", shared,
@@ -92,11 +92,11 @@ def main():
     tap.report(record.get("boot") in ("bzimage", "elf"), "the run says how the kernel was started", shown)
 
 
-def unfinished(folder, tasks):
+def unfinished(directory, tasks):
     """Returns the tests that have no result in what the lost tasks had left."""
     found = set()
     for task in tasks:
-        with contextlib.suppress(OSError), open(f"{folder}/tasks/{task}/tests.jsonl",
+        with contextlib.suppress(OSError), open(f"{directory}/tasks/{task}/tests.jsonl",
                                                 encoding="utf-8") as file:
             found |= {json.loads(line)["name"] for line in file}
     return set(EXPECTED) - found

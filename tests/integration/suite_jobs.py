@@ -28,8 +28,8 @@ mkfs = -b size=1024
 
 def group(test, *words):
     """Adds groups to a test of the tree."""
-    folder, number = test.split("/")
-    path = f"{mini.tree}/tests/{folder}/group.list"
+    directory, number = test.split("/")
+    path = f"{mini.tree}/tests/{directory}/group.list"
     with open(path, encoding="utf-8") as file:
         lines = [f"{line.rstrip()} {' '.join(words)}" if line.startswith(number) else line.rstrip()
                  for line in file]
@@ -37,8 +37,8 @@ def group(test, *words):
         file.write("\n".join(lines) + "\n")
 
 
-def lines(folder, name):
-    with open(f"{folder}/{name}", encoding="utf-8") as file:
+def lines(directory, name):
+    with open(f"{directory}/{name}", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
@@ -54,22 +54,22 @@ def same_verdicts():
                *wrong, outcome)
     tap.report(verdicts(seen) == expected, "each test has the same verdict as with one guest", verdicts(seen))
     tap.report(last.get("boots") in (3, 4), "a guest is replaced only if a new one has work", last)
-    folder = last["results"]
-    tests = lines(folder, "tests.jsonl")
+    directory = last["results"]
+    tests = lines(directory, "tests.jsonl")
     tap.report({test.get("guest") for test in tests if test["status"] != "expunged"} == {1, 2},
                "each line of tests.jsonl names its guest", tests)
-    tap.report({line.get("guest") for line in lines(folder, "kernel.jsonl")} <= {1, 2},
+    tap.report({line.get("guest") for line in lines(directory, "kernel.jsonl")} <= {1, 2},
                "each line of kernel.jsonl names its guest")
     for test in tests:
         if test["name"] == "generic/002":
-            tap.report(os.path.exists(f"{folder}/results/guest-{test['guest']}/generic/002.out.bad"),
+            tap.report(os.path.exists(f"{directory}/results/guest-{test['guest']}/generic/002.out.bad"),
                        "fstests' files are in the directory of the guest that ran the test", test)
-    tap.report(all(os.path.getsize(f"{folder}/{name}-{number}.{kind}") for number in (1, 2)
+    tap.report(all(os.path.getsize(f"{directory}/{name}-{number}.{kind}") for number in (1, 2)
                    for name, kind in (("check", "out"), ("console", "log"))),
-               "each guest has its output and its console", os.listdir(folder))
-    with open(f"{folder}/results/rootlet.list", encoding="utf-8") as file:
+               "each guest has its output and its console", os.listdir(directory))
+    with open(f"{directory}/results/rootlet.list", encoding="utf-8") as file:
         tap.report("rootlet-" not in file.read(), "the list of tests has no question in it")
-    outputs = "".join(open(path, encoding="utf-8").read() for path in glob.glob(f"{folder}/check-*.out"))
+    outputs = "".join(open(path, encoding="utf-8").read() for path in glob.glob(f"{directory}/check-*.out"))
     tap.report("rootlet-" not in outputs, "check's output has no question in it", outputs)
     tap.report(outputs.count("PLATFORM") <= last["boots"], "a guest starts check once", outputs)
     unreliable(seen)

@@ -36,9 +36,9 @@ def image():
     """An image is built once, rebuilt after the tree changes, and never written to. The rootfs and the cache
     are private to this test. One of the three runs boots a guest; in the others, a fake vng ends the run
     once the image is there."""
-    own = {"XDG_CACHE_HOME": home.make_folder(f"{home.folder}/images-of-mine")}
+    own = {"XDG_CACHE_HOME": home.make_dir(f"{home.dir}/images-of-mine")}
     no_boot = {**vng.stand_in(home)[1], **own}
-    images = f"{home.folder}/images-of-mine/rootlet/images"
+    images = f"{home.dir}/images-of-mine/rootlet/images"
     made = home.run("create", "--release", apt.host_suite(), "--quiet", seconds=1500)
     tap.report(made.status == 0, "a rootfs for images is created", made)
 
@@ -85,16 +85,16 @@ def overlay(number):
     os.chmod(home.write(f"{at}/sbin/ours", f"#!/bin/sh\necho run ours of {number}\n"), 0o755)
     if number == 1:
         home.write(f"{at}/etc/mine", "mine of 1\n")
-        library = f"{home.folder}/{at}/usr/lib/libmine.so.1"
+        library = f"{home.dir}/{at}/usr/lib/libmine.so.1"
         os.makedirs(os.path.dirname(library), exist_ok=True)
         subprocess.run(["cc", "-shared", "-nostdlib", "-Wl,-soname,libmine.so.1", "-o", library, "-x", "c",
                         "/dev/null"], check=True)
-    return f"{home.folder}/{at}"
+    return f"{home.dir}/{at}"
 
 
 def ext4_overlay():
     """mke2fs keeps the owners of files, so rootlet has to change them. Boots no guest."""
-    at = home.make_folder(f"{home.folder}/images-of-ext4")
+    at = home.make_dir(f"{home.dir}/images-of-ext4")
     kernel = home.write("ext4-kernel", vng.kernel_with(vng.MAGIC + vng.EXT4))
     outcome = home.run("run", "--kernel", kernel, *QUICK, "--overlay", overlay(1), "--", "true",
                        environment={**vng.stand_in(home)[1], "XDG_CACHE_HOME": at})
@@ -122,10 +122,10 @@ def ext4_overlay():
 
 def bare_kernel():
     """The release's kernel with a configuration file that enables nothing."""
-    folder = home.make_folder(f"{home.folder}/bare")
-    shutil.copy(mini.distribution_kernel(), f"{folder}/vmlinuz")
+    directory = home.make_dir(f"{home.dir}/bare")
+    shutil.copy(mini.distribution_kernel(), f"{directory}/vmlinuz")
     home.write("bare/config", "# CONFIG_VIRTIO_BLK is not set\nCONFIG_EXT4_FS=y\n")
-    return f"{folder}/vmlinuz"
+    return f"{directory}/vmlinuz"
 
 
 other_roots()

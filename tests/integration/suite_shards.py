@@ -20,7 +20,7 @@ EXPECTED = {"generic/001": "pass", "generic/002": "fail", "generic/003": "notrun
 def shard(part, *more, tests=TESTS):
     """Runs a part into the directory shard-I; returns the outcome, its results, its run.json, and
     complaints."""
-    at = f"{home.folder}/shard-{part.replace('/', '-of-')}"
+    at = f"{home.dir}/shard-{part.replace('/', '-of-')}"
     outcome, seen, last, wrong = mini.run_json("--shard", part, "--results", at, *more, tests=tests)
     with open(f"{at}/run.json", encoding="utf-8") as file:
         record = json.load(file)
@@ -51,7 +51,7 @@ def parts():
     plans = {record["shard"]["plan"] for record in records}
     tap.report(len(plans) == 1 and records[0]["identity"] == records[1]["identity"],
                "both have the same plan and test the same", records)
-    with open(f"{home.folder}/shard-1-of-2/plan", encoding="utf-8") as file:
+    with open(f"{home.dir}/shard-1-of-2/plan", encoding="utf-8") as file:
         plan = file.read()
     longest = re.search(r"^([12]) 1000\.00 mini/106$", plan, re.M)
     tap.report(longest and len(re.findall(rf"^{longest.group(1)} ", plan, re.M)) == 1,
@@ -59,7 +59,7 @@ def parts():
     for what, file, says in (("of another suite", other, "no test of this run is in it"),
                              ("that is damaged", damaged, "line 2 is damaged")):
         outcome, tests, record, wrong = shard("9/9", "--durations", file, tests=["generic/001"])
-        os.rename(f"{home.folder}/shard-9-of-9", f"{home.folder}/shard-9-of-9-{what}")
+        os.rename(f"{home.dir}/shard-9-of-9", f"{home.dir}/shard-9-of-9-{what}")
         tap.report(outcome.status == 0 and not wrong and not tests and record["shard"]["tests"] == 0,
                    f"a part without tests passes, with durations {what}", *wrong, outcome)
         tap.report(any("--durations" in note and says in note for note in notes_of(outcome)),
@@ -88,7 +88,7 @@ def sections():
     config = home.write("sections",
                         "[small]\nFSTYP=ext4\nMKFS_OPTIONS=-b 1024\n[large]\nMKFS_OPTIONS=-b 4096\n")
     outcome, tests, record, wrong = shard("1/1", "--config", config, tests=["-g", "quick", "-E", TESTS[3]])
-    with open(f"{home.folder}/shard-1-of-1/tests.jsonl", encoding="utf-8") as file:
+    with open(f"{home.dir}/shard-1-of-1/tests.jsonl", encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
     seen = {(line.get("section"), line["name"]) for line in lines}
     tap.report(not wrong and {section for section, _ in seen} == {"small", "large"} and

@@ -33,8 +33,8 @@ def begin(server, *more):
 
 
 def claims():
-    folder = home.state("creating")
-    return os.listdir(folder) if os.path.isdir(folder) else []
+    directory = home.state("creating")
+    return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def refused(server, first, what, *more):
@@ -46,12 +46,12 @@ def refused(server, first, what, *more):
 
 
 def together():
-    os.symlink(home.store, f"{home.folder}/link")
+    os.symlink(home.store, f"{home.dir}/link")
     with Server(AT.root, [SLOW]) as server, Tidy(home) as tidy:
         first = begin(server, "--name", "twin")
         refused(server, first, "another create", "--name", "twin")
         refused(server, first, "one with --force", "--name", "twin", "--force")
-        outcome = home.run(*words(server, "--path", f"{home.folder}/link/twin"))
+        outcome = home.run(*words(server, "--path", f"{home.dir}/link/twin"))
         tap.report(outcome.status == 6 and "another rootlet" in outcome.err and first.poll() is None,
                    "one by another path ends at once", outcome)
         other = begin(server, "--name", "other")

@@ -280,7 +280,7 @@ CASES += [
 ]
 
 home = Home()
-os.chmod(home.make_folder(f"{home.folder}/closed"), 0)
+os.chmod(home.make_dir(f"{home.dir}/closed"), 0)
 home.write("wrong.conf", "[packages]\nbash\n")
 for case in CASES:
     play(case, home)

@@ -78,7 +78,7 @@ IN_GUEST = [
 
 
 def guest_script(share, link):
-    lines = [f"SHARE={share}; LINK={link}; HOST_HOME={home.folder}"]
+    lines = [f"SHARE={share}; LINK={link}; HOST_HOME={home.dir}"]
     for number, (_, command, _) in enumerate(IN_GUEST):
         lines.append(f"echo '<case {number}>'; {command}; echo '</case>'")
     lines.append("exit 37")
@@ -86,9 +86,9 @@ def guest_script(share, link):
 
 
 def one_boot():
-    share = home.make_folder(f"{home.folder}/share")
-    link = f"{home.folder}/link"
-    home.make_folder(f"{link}-real")
+    share = home.make_dir(f"{home.dir}/share")
+    link = f"{home.dir}/link"
+    home.make_dir(f"{link}-real")
     os.symlink(f"{link}-real", link)
     more_disks = [word for number in range(2, 32) for word in ("--disk", number * 512)]
     with Tidy(home) as tidy:
@@ -116,7 +116,7 @@ def one_boot():
 
 
 def no_kernels():
-    os.makedirs(f"{home.folder}/empty-folder", exist_ok=True)
+    os.makedirs(f"{home.dir}/empty-directory", exist_ok=True)
     home.write("text", "this is no kernel\n" * 100)
     home.write("nothing", "")
     header = bytearray(4096)
@@ -127,7 +127,7 @@ def no_kernels():
             ("an empty file", "nothing", 2, "not a kernel"),
             ("a program", "/bin/true", 2, "not a kernel"),
             ("a boot sector", "boot-sector", 2, "not a kernel"),
-            ("a directory without a kernel", "empty-folder", None, "no kernel|cannot read the kernel"),
+            ("a directory without a kernel", "empty-directory", None, "no kernel|cannot read the kernel"),
             ("a missing file", "no-such-file", None, "cannot open the kernel"),
             ("a device", "/dev/zero", 2, "not a kernel")):
         with Tidy(home) as tidy:
@@ -244,7 +244,7 @@ def without_erofs(boot):
     suite = apt.host_suite()
     kernels = f"{home.cache}/rootlet/kernels"
     name = next(name for name in os.listdir(kernels) if name.startswith(f"{suite}-"))
-    copy = f"{home.folder}/no-erofs"
+    copy = f"{home.dir}/no-erofs"
     shutil.copytree(f"{kernels}/{os.readlink(f'{kernels}/{name}')}", copy, symlinks=True,
                     ignore=shutil.ignore_patterns("erofs", ".sums"))
     if AS_ROOT:
@@ -367,7 +367,7 @@ def vng_kernel():
                not {"erofs", "ext4"} & set(out) and "is the tree itself" not in ran.err,
                "run: a kernel with vng's configuration boots from an image", ran)
     kernels.build(home, tree, "CONFIG_EXT4_FS=y")
-    mini = f"{home.folder}/mini"
+    mini = f"{home.dir}/mini"
     shutil.copytree(f"{SOURCE}/tests/fstests-mini", mini)
     if AS_ROOT:
         subprocess.run(["chown", "-R", f"{home.user.uid}:{home.user.gid}", mini], check=True)

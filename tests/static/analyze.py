@@ -67,10 +67,11 @@ def command_of(path):
     return commands().get(f"{SOURCE}/{path}", (None, None))[1]
 
 
-def run(words, folder=SOURCE):
+def run(words, directory=SOURCE):
     """Returns (good, output)."""
     try:
-        done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        done = subprocess.run(words, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True,
                               check=False)
     except FileNotFoundError as error:
         return False, str(error)
@@ -123,7 +124,7 @@ def key_of(path, command, words, configuration):
     return known.hexdigest()
 
 
-def once(path, words, folder=SOURCE, configuration=()):
+def once(path, words, directory=SOURCE, configuration=()):
     """Returns run()'s result for the file, unless it is known to have no findings."""
     command = command_of(path)
     if not command:
@@ -133,7 +134,7 @@ def once(path, words, folder=SOURCE, configuration=()):
     if key and os.path.exists(mark):
         os.utime(mark)
         return True, ""
-    good, text = run(words, folder)
+    good, text = run(words, directory)
     if good and key:
         os.makedirs(os.path.dirname(mark), exist_ok=True)
         with open(mark, "w", encoding="ascii"):
@@ -167,9 +168,9 @@ def analyze(path):
 
 def is_tried():
     """Checks that each tool finds a fault at all."""
-    folder = f"{BUILD}/static-try"
-    os.makedirs(folder, exist_ok=True)
-    with open(f"{folder}/fault.c", "w", encoding="ascii") as file:
+    directory = f"{BUILD}/static-try"
+    os.makedirs(directory, exist_ok=True)
+    with open(f"{directory}/fault.c", "w", encoding="ascii") as file:
         file.write("#include <stdlib.h>\nint f(int *q);\nint f(int *q)\n{\n\tint *p = malloc(4), "
                    "a[2];\n\tfree(p);\n"
                    "\ta[0] = a[1] = *q == *q;\n\tif (!q)\n\t\treturn a[2];\n\treturn *p;\n}\n")
@@ -178,7 +179,7 @@ def is_tried():
                         ("cppcheck", ["cppcheck", "--quiet", "--error-exitcode=1", "fault.c"]),
                         ("gcc -fanalyzer",
                          ["gcc", "-c", "-o", "/dev/null", "-fanalyzer", "-Werror", "fault.c"])):
-        good, text = run(words, folder)
+        good, text = run(words, directory)
         tap.report(not good, f"{name} finds a planted fault", text)
 
 

@@ -21,9 +21,9 @@ def read_sources():
     """Returns {path: text without comments} of all C files except tests."""
     found = {}
     for top in TOPS:
-        for folder, _, names in os.walk(f"{rings.SOURCE}/{top}"):
+        for directory, _, names in os.walk(f"{rings.SOURCE}/{top}"):
             for name in names:
-                path = os.path.relpath(f"{folder}/{name}", rings.SOURCE)
+                path = os.path.relpath(f"{directory}/{name}", rings.SOURCE)
                 if name.endswith((".c", ".h")):
                     found[path] = COMMENTS.sub("", rings.read(path))
     return found

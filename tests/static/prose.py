@@ -119,7 +119,7 @@ def files():
     done = subprocess.run(["git", "-C", rings.SOURCE, "ls-files"], stdout=subprocess.PIPE, text=True,
                           check=False)
     found = done.stdout.split("\n")[:-1] or [
-        os.path.relpath(f"{folder}/{name}", rings.SOURCE) for folder, _, names in os.walk(rings.SOURCE)
+        os.path.relpath(f"{directory}/{name}", rings.SOURCE) for directory, _, names in os.walk(rings.SOURCE)
                                              for name in names]
     return [path for path in found if not path.startswith((*FOREIGN, "build", ".git/")) and
             os.path.isfile(f"{rings.SOURCE}/{path}")]
@@ -127,9 +127,9 @@ def files():
 
 # (file, text, whether it has a complaint)
 SAMPLES = (
-    ("a.c", '/* The folder. */\n', True), ("a.c", 'int folder; /* `folder` */\n', False),
+    ("a.c", '/* The folder. */\n', True), ("a.c", 'int folder; /* `directory` */\n', False),
     ("a.c", 'error_set(err, "no folder %s", x);\n', True), ("a.c", 'f("folder");\n', False),
-    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`folder`\n", False),
+    ("a.md", "A folder.\n", True), ("a.md", "```\nfolder\n```\n`directory`\n", False),
            ("a.scd", "*folder* is\n", False),
     ("a.py", 'x("makes it anew")\n', True), ("a.py", "folder = 1  # his\n", True),
            ("a.py", "folder = 1\n", False),

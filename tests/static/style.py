@@ -1,5 +1,5 @@
 """Source style: clang-format, shellcheck, pyflakes, codespell and the length of lines, each on every file of
-its kind in the source tree. One case per file and tool; a finding fails it."""
+its kind in the source tree; and words in identifiers. One case per file and tool; a finding fails it."""
 import os
 import re
 import shutil
@@ -19,10 +19,10 @@ MINI = "tests/fstests-mini/"  # check sources these files, and sets and reads th
 
 def sources():
     found = []
-    for folder, names, files in os.walk(SOURCE):
+    for directory, names, files in os.walk(SOURCE):
         names[:] = [name for name in names if name not in (".git", "__pycache__", "node_modules") and
-                    not (folder == SOURCE and name.startswith("build"))]
-        found += [os.path.relpath(f"{folder}/{name}", SOURCE) for name in files]
+                    not (directory == SOURCE and name.startswith("build"))]
+        found += [os.path.relpath(f"{directory}/{name}", SOURCE) for name in files]
     return sorted(path for path in found if path in OURS or not path.startswith(NOT_OURS))
 
 
@@ -97,9 +97,31 @@ def check_lengths(paths):
         tap.report(not found, f"columns: {path}", *found)
 
 
+# Literals, which may have any word, and identifiers with a word for which the project has another one.
+NAMES = re.compile(r'"(?:\\.|[^"\\\n])*"|(\w*folder\w*)', re.I)
+
+
+def wrong_names(path, text):
+    return [f"{path}: {match.group(1)}: say directory, or dir" for match in NAMES.finditer(text)
+            if match.group(1)]
+
+
+def check_names(paths):
+    for text, wrong in (("int fold;", False), ('puts("folder");', False), ("int a_folder;", True),
+                        ('f("\\"", a_folders);', True)):
+        tap.report(bool(wrong_names("a.c", text)) == wrong, f"names: {text}")
+    found = []
+    for path in paths:
+        if path.endswith((".c", ".h")):
+            with open(f"{SOURCE}/{path}", encoding="utf-8") as file:
+                found += wrong_names(path, re.sub(r"`[^`\n]*`", "", file.read()))
+    tap.report(not found, "names: no identifier says folder", *found)
+
+
 def main():
     paths = sources()
     check_lengths(paths)
+    check_names(paths)
     unread = [path for path in paths if begins(path, b"#!") and not begins(path, b"#!/usr/bin/make") and
               not any(concerns(path) for tool, _, concerns, _ in TOOLS if tool != "codespell")]
     tap.report(not unread, "shellcheck or pyflakes checks every script", *unread)

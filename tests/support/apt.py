@@ -44,10 +44,10 @@ def _one_line(line):
     return uri, suite, components.split(), signed.group(1) if signed else ""
 
 
-def host_sources(folder="/etc/apt"):
+def host_sources(directory="/etc/apt"):
     """Yields (URI, suite, components, keyring) for every enabled line and paragraph."""
     entries = []
-    for path in [f"{folder}/sources.list", *sorted(glob.glob(f"{folder}/sources.list.d/*"))]:
+    for path in [f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*"))]:
         if not os.path.isfile(path):
             continue
         with open(path, encoding="utf-8") as file:
@@ -70,21 +70,21 @@ def host_source(suite):
     return next((entry for entry in host_sources() if entry[1] == suite), None)
 
 
-def download(wanted, folder):
-    """Downloads the packages WANTED (as for apt) and their dependencies to `folder`; returns the paths of the
-    .debs. Existing files are not downloaded again."""
+def download(wanted, directory):
+    """Downloads the packages WANTED (as for apt) and their dependencies to `directory`; returns the paths of
+    the .debs. Existing files are not downloaded again."""
     suite = host_suite()
     uri, _, components, keyring = host_source(suite)
     for name in ("state/lists/partial", "cache/archives/partial", "etc"):
-        os.makedirs(f"{folder}/{name}", exist_ok=True)
-    with open(f"{folder}/etc/sources.list", "w", encoding="utf-8") as file:
+        os.makedirs(f"{directory}/{name}", exist_ok=True)
+    with open(f"{directory}/etc/sources.list", "w", encoding="utf-8") as file:
         signed = f"[signed-by={keyring}] " if keyring.startswith("/") else ""
         file.write(f"deb {signed}{uri} {suite} {' '.join(components)}\n")
-    open(f"{folder}/state/status", "w", encoding="utf-8").close()
-    options = {"Dir::Etc::sourcelist": f"{folder}/etc/sources.list",
+    open(f"{directory}/state/status", "w", encoding="utf-8").close()
+    options = {"Dir::Etc::sourcelist": f"{directory}/etc/sources.list",
                "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
-               "Dir::State": f"{folder}/state", "Dir::State::status": f"{folder}/state/status",
-               "Dir::Cache": f"{folder}/cache", "APT::Sandbox::User": "root",
+               "Dir::State": f"{directory}/state", "Dir::State::status": f"{directory}/state/status",
+               "Dir::Cache": f"{directory}/cache", "APT::Sandbox::User": "root",
                "APT::Install-Recommends": "false", "APT::Get::Assume-Yes": "true",
                "APT::Get::AllowUnauthenticated": "false", "Acquire::Languages": "none",
                "Acquire::Retries": "3"}
@@ -94,7 +94,7 @@ def download(wanted, folder):
     for words in (["update"],
                   ["install", "--download-only", "--no-install-recommends", *wanted]):
         _run(apt + words)
-    return _selected(apt, wanted, f"{folder}/cache/archives")
+    return _selected(apt, wanted, f"{directory}/cache/archives")
 
 
 def _run(words):

@@ -10,19 +10,19 @@ from . import mirror as mirrors
 SUITE, COMPONENT = "stable", "extra"
 
 
-def package(folder, name, version, content, **more):
+def package(directory, name, version, content, **more):
     """Returns the path of a .deb whose only file, /usr/share/NAME/from, has CONTENT."""
     entries = [(f"./{path}/", "dir") for path in ("usr", "usr/share", f"usr/share/{name}")]
-    return debs.make(f"{folder}/{content}", name, mirrors.arch(), version=version, entries=[
+    return debs.make(f"{directory}/{content}", name, mirrors.arch(), version=version, entries=[
         *entries, (f"./usr/share/{name}/from", content.encode(), (0, 0), 0o644)], **more)
 
 
 class Archive(mirrors.Mirror):
     """An archive with one suite and one component."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    def __init__(self, directory):
+        super().__init__(directory)
+        shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(self.root)
         self.make_keys()
 

@@ -17,8 +17,8 @@ class Keys:
     """OpenPGP keys of a home's user. {name: (when it is made, when it expires)}; None is the present."""
 
     def __init__(self, home, **keys):
-        self.home, self.folder = home, home.make_folder(f"{home.folder}/gnupg")
-        os.chmod(self.folder, 0o700)
+        self.home, self.dir = home, home.make_dir(f"{home.dir}/gnupg")
+        os.chmod(self.dir, 0o700)
         for name, (made, expires) in keys.items():
             self.gpg("--quick-generate-key", f"{name} <{name}@example.org>", "rsa2048", "sign", expires,
                      when=made)
@@ -27,7 +27,7 @@ class Keys:
 
     def gpg(self, *words, data=b"", when=None):
         clock = ["--faked-system-time", f"{when}!"] if when else []
-        done = subprocess.run(["gpg", "--homedir", self.folder, "--batch", "--quiet", "--yes",
+        done = subprocess.run(["gpg", "--homedir", self.dir, "--batch", "--quiet", "--yes",
                                "--passphrase", "", "--pinentry-mode", "loopback", "--no-permission-warning",
                                "--allow-weak-digest-algos", *clock, *words], input=data,
                               capture_output=True, check=False, **self.home.user.switch())
@@ -42,7 +42,7 @@ class Keys:
             self.fingerprints[name] for name in names)))
 
     def revoke(self, name):
-        with open(f"{self.folder}/openpgp-revocs.d/{self.fingerprints[name]}.rev", encoding="ascii") as file:
+        with open(f"{self.dir}/openpgp-revocs.d/{self.fingerprints[name]}.rev", encoding="ascii") as file:
             self.gpg("--import", data=file.read().replace(":-----BEGIN", "-----BEGIN").encode())
 
     def sign(self, data, *names, digest="SHA512", when=None):
@@ -52,7 +52,7 @@ class Keys:
 
     def stop(self):
         """Ends the agent that gpg leaves behind."""
-        subprocess.run(["gpgconf", "--homedir", self.folder, "--kill", "gpg-agent"], check=False,
+        subprocess.run(["gpgconf", "--homedir", self.dir, "--kill", "gpg-agent"], check=False,
                        **self.home.user.switch())
 
 
@@ -78,13 +78,14 @@ def dumped(statement):
     return json.dumps(statement).encode()
 
 
-def good_by_hand(folder, envelope, keyring):
+def good_by_hand(directory, envelope, keyring):
     """Whether gpgv accepts the envelope's signature."""
     for name, data in (("pae", encoded(payload_of(envelope))),
                        ("sig", base64.b64decode(envelope["signatures"][0]["sig"], validate=True))):
-        with open(f"{folder}/by-hand.{name}", "wb") as file:
+        with open(f"{directory}/by-hand.{name}", "wb") as file:
             file.write(data)
-    done = subprocess.run(["gpgv", "--keyring", keyring, f"{folder}/by-hand.sig", f"{folder}/by-hand.pae"],
+    done = subprocess.run(["gpgv", "--keyring", keyring, f"{directory}/by-hand.sig",
+                           f"{directory}/by-hand.pae"],
                           capture_output=True, check=False)
     return done.returncode == 0
 
@@ -115,11 +116,11 @@ def tree_digest(rootfs):
     tree = trees.inside(rootfs)
     first, sums = os.lstat(tree).st_uid, []
     paths = [""]
-    for where, folders, names in os.walk(tree):
+    for where, directories, names in os.walk(tree):
         inner = os.path.relpath(where, tree)
-        paths += [os.path.normpath(f"{inner}/{name}") for name in folders + names]
-        if inner == "etc" and "rootlet" in folders:
-            folders.remove("rootlet")
+        paths += [os.path.normpath(f"{inner}/{name}") for name in directories + names]
+        if inner == "etc" and "rootlet" in directories:
+            directories.remove("rootlet")
             paths.remove("etc/rootlet")
     for path in paths:
         full, target, attributes, content = f"{tree}/{path}" if path else tree, b"", [], []

@@ -58,19 +58,19 @@ SECOND = [
 THIRD = [("updates", "odd-app", "3", _application("3", "odd-lib, odd-more"))]
 
 
-def two(base, folder):
+def two(base, directory):
     """Returns two mirrors made from BASE, of which only the second has updates for the package odd-old."""
-    first, second = ([debs.make(f"{folder}/debs", "odd-old", mirrors.arch(), version=version,
+    first, second = ([debs.make(f"{directory}/debs", "odd-old", mirrors.arch(), version=version,
                                 **_plain("odd-old", version))] for version in "12")
-    at = base.with_packages(f"{folder}/first", first)
-    return at, at.with_packages(f"{folder}/second", second, pocket="updates")
+    at = base.with_packages(f"{directory}/first", first)
+    return at, at.with_packages(f"{directory}/second", second, pocket="updates")
 
 
 class Mirrors:
     """at = Mirrors(mirror); at.first, at.second and at.third are mirrors, each newer than the one before."""
 
     def __init__(self, base):
-        self.folder = f"{SCRATCH}/{os.getpid()}.changes"
+        self.dir = f"{SCRATCH}/{os.getpid()}.changes"
         self.first = self.after(base, "first", FIRST)
         self.second = self.after(self.first, "second", SECOND)
         self.third = self.after(self.second, "third", THIRD)
@@ -78,9 +78,9 @@ class Mirrors:
     def after(self, at, name, packages):
         """Returns a mirror made from AT with PACKAGES added."""
         for pocket in sorted({pocket for pocket, *_ in packages}):
-            made = [debs.make(f"{self.folder}/debs", package, mirrors.arch(), version=version, **how)
+            made = [debs.make(f"{self.dir}/debs", package, mirrors.arch(), version=version, **how)
                     for its, package, version, how in packages if its == pocket]
-            at = at.with_packages(f"{self.folder}/{name}{pocket}", made, pocket=pocket)
+            at = at.with_packages(f"{self.dir}/{name}{pocket}", made, pocket=pocket)
         return at
 
 

@@ -41,12 +41,12 @@ def _member(name, data):
     return header + data + (b"\n" if len(data) % 2 else b"")
 
 
-def with_zstd(deb, folder):
-    """Copies DEB to `folder`, recompressed with zstd, because xz is much slower to unpack. Returns
+def with_zstd(deb, directory):
+    """Copies DEB to `directory`, recompressed with zstd, because xz is much slower to unpack. Returns
     the path."""
     with open(deb, "rb") as file:
         data = file.read()
-    path, at, members = f"{folder}/{os.path.basename(deb)}", 8, b""
+    path, at, members = f"{directory}/{os.path.basename(deb)}", 8, b""
     while at < len(data):
         name, size = data[at:at + 16].rstrip().decode(), int(data[at + 48:at + 58])
         content = data[at + 60:at + 60 + size]
@@ -59,17 +59,17 @@ def with_zstd(deb, folder):
     return path
 
 
-def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields="", version="1"):
-    """Writes NAME_VERSION_ARCH.deb to `folder`, with the maintainer SCRIPTS by name, and a data archive with
-    exactly ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control fields.
-    Returns the path."""
+def make(directory, name, arch, scripts=None, entries=(), suffix="gz", fields="", version="1"):
+    """Writes NAME_VERSION_ARCH.deb to `directory`, with the maintainer SCRIPTS by name, and a data archive
+    with exactly ENTRIES (which dpkg-deb might reject), compressed as SUFFIX says. FIELDS: extra control
+    fields. Returns the path."""
     control = (f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
                f"Maintainer: x <x@example.org>\n{fields}"
                "Description: made by a test\n")
     files = [("./control", control.encode())]
     files += [(f"./{script}", text.encode()) for script, text in (scripts or {}).items()]
-    path, dot = f"{folder}/{name}_{version}_{arch}.deb", "." if suffix else ""
-    os.makedirs(folder, exist_ok=True)
+    path, dot = f"{directory}/{name}_{version}_{arch}.deb", "." if suffix else ""
+    os.makedirs(directory, exist_ok=True)
     with open(path, "wb") as file:
         file.write(b"!<arch>\n" + _member("debian-binary", b"2.0\n") +
                    _member(f"control.tar{dot}{suffix}", _pack(_tar(files), suffix)) +
@@ -82,14 +82,15 @@ def make(folder, name, arch, scripts=None, entries=(), suffix="gz", fields="", v
 CAPABLE = {"/usr/bin/odd-capable", "/var/lib/odd-capable", "/etc/odd-capable"}
 
 
-def capable(folder, arch):
+def capable(directory, arch):
     """Creates a package whose postinst sets a file capability (cap_net_bind_service+ep, see capabilities(7))
     and a user attribute."""
-    script = "#!/bin/sh\nset -e\nfor folder in /usr/bin /var/lib; do cp /usr/bin/attr $folder/odd-capable\n" \
+    script = "#!/bin/sh\nset -e\nfor directory in /usr/bin /var/lib; do\n" \
+             "cp /usr/bin/attr $directory/odd-capable\n" \
              "setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 " \
-             "$folder/odd-capable; done\n" \
+             "$directory/odd-capable; done\n" \
              "mkdir /etc/odd-capable; setfattr -n user.x -v y /etc/odd-capable\n"
-    return make(folder, "odd-capable", arch, {"postinst": script}, fields="Depends: attr\n")
+    return make(directory, "odd-capable", arch, {"postinst": script}, fields="Depends: attr\n")
 
 
 def files_of(path):

@@ -10,7 +10,7 @@ from .world import AS_ROOT
 def strange(home, directory, file):
     """Yields {what: descriptor} of everything except directories that the caller owns, as they own DIRECTORY
     and FILE."""
-    fifo, gone, sealed = (f"{home.folder}/{name}" for name in ("fifo", "gone", "write-only"))
+    fifo, gone, sealed = (f"{home.dir}/{name}" for name in ("fifo", "gone", "write-only"))
     os.mkfifo(fifo)
     os.mkdir(gone)
     mine, theirs = socket.socketpair()

@@ -13,7 +13,7 @@ MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"], "xfs": ["mkfs.xfs", "-q"
 def disk(home, kind, options):
     """Mounts a disk inside the home directory; yields its path, or None if that is impossible. OPTIONS: for a
     tmpfs, or the size of an image file."""
-    point = home.make_folder(f"{home.folder}/{MOUNTED_BY_TEST}")
+    point = home.make_dir(f"{home.dir}/{MOUNTED_BY_TEST}")
     image = f"{SCRATCH}/{os.getpid()}.img"
     if kind in MAKERS:
         with open(image, "wb") as file:

@@ -28,8 +28,8 @@ def put(path, data=b"", mode=0o644):
 
 def give(path, uid):
     """Gives PATH and everything below it to UID."""
-    for where, folders, names in os.walk(path):
-        for one in (where, *(f"{where}/{name}" for name in folders + names)):
+    for where, directories, names in os.walk(path):
+        for one in (where, *(f"{where}/{name}" for name in directories + names)):
             os.lchown(one, uid, uid)
 
 
@@ -64,8 +64,8 @@ def digest(path, first):
     """Returns the digest as in helper/worker/tree/digest.c, for ids that start at FIRST, and the number of
     entries."""
     sums = [_entry(path, "", first)]
-    for where, folders, names in os.walk(path):
-        for name in folders + names:
+    for where, directories, names in os.walk(path):
+        for name in directories + names:
             inner = os.path.relpath(f"{where}/{name}", path)
             if inner != "etc/rootlet" and not inner.startswith("etc/rootlet/"):
                 sums.append(_entry(f"{path}/{inner}", inner, first))

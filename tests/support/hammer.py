@@ -21,7 +21,7 @@ class Hammer:
     WORKERS processes that work, and one that watches."""
 
     def __init__(self, program, directory, places, logs, batches, seed, workers):
-        self.program, self.directory, self.places, self.logs = program, directory, places, logs
+        self.program, self.dir, self.places, self.logs = program, directory, places, logs
         self.batches, self.seed, self.workers = batches, seed, workers
         self.random = random.Random(seed)
         self.running, self.wrong, self.said, self.started = {}, [], [], 0
@@ -53,7 +53,7 @@ class Hammer:
             self.running[self.random.choice(names)][0].kill()
 
     def done(self):
-        return len(os.listdir(f"{self.directory}/done"))
+        return len(os.listdir(f"{self.dir}/done"))
 
     def run(self, kills=0, disturb=(), every=0.2):
         """Kills KILLS processes and calls the functions DISTURB, evenly from the start to the end. Returns
@@ -78,7 +78,7 @@ class Hammer:
             self.wrong.append(f"{name} in {place} still runs after {SECONDS} s")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.communicate(timeout=10)
-        return self.wrong + list(conserved(self.directory, self.logs, self.batches))
+        return self.wrong + list(conserved(self.dir, self.logs, self.batches))
 
     def recovered(self):
         return sum(int(number) for number in re.findall(r"(\d+) recovered", "\n".join(self.said)))

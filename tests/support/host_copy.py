@@ -23,16 +23,16 @@ exec "$@"
 class HostCopy:
     """Each command sees what the ones before it changed."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, directory):
+        self.dir = directory
         for name in ("upper", "work", "root"):
-            os.makedirs(f"{folder}/{name}")
-        os.chmod(f"{folder}/upper", 0o755)
+            os.makedirs(f"{directory}/{name}")
+        os.chmod(f"{directory}/upper", 0o755)
 
     def run(self, *words, seconds=600, text=None, **environment):
         """Runs a command as root; standard error goes where standard output goes."""
         return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "sh",
-                               self.folder, SCRATCH, SHARED, *words], stdout=subprocess.PIPE,
+                               self.dir, SCRATCH, SHARED, *words], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
                               timeout=patient(seconds), input=text if text is not None else "",
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",

@@ -19,7 +19,7 @@ def _mount(*words):
     subprocess.run(["mount", *words], check=True)
 
 
-def _folder(path):
+def _dir(path):
     """Creates a mount point, which stays as an empty directory."""
     os.makedirs(path, exist_ok=True)
 
@@ -33,9 +33,9 @@ def enter(*skipped):
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) < 0:
         raise OSError(ctypes.get_errno(), "unshare")
     _mount("--make-rprivate", "/")
-    for folder in ("/etc/rootlet", "/var/log/rootlet", "/var/lib/rootlet"):
-        _folder(folder)
-        _mount("-t", "tmpfs", "-o", "mode=755", "none", folder)
+    for directory in ("/etc/rootlet", "/var/log/rootlet", "/var/lib/rootlet"):
+        _dir(directory)
+        _mount("-t", "tmpfs", "-o", "mode=755", "none", directory)
 
 
 def stage(target):
@@ -53,9 +53,9 @@ def install(group, *options):
     target = f"{SCRATCH}/{os.getpid()}.installed"
     stage(target).check_returncode()
     subprocess.run(["chmod", "-R", "go-w", target], check=True)
-    for folder in ("libexec/rootlet", "share/rootlet"):
-        _folder(f"{PREFIX}/{folder}")
-        _mount("--bind", f"{target}{PREFIX}/{folder}", f"{PREFIX}/{folder}")
+    for directory in ("libexec/rootlet", "share/rootlet"):
+        _dir(f"{PREFIX}/{directory}")
+        _mount("--bind", f"{target}{PREFIX}/{directory}", f"{PREFIX}/{directory}")
     done = subprocess.run([f"{PREFIX}/share/rootlet/install-helper", "--group", group, *options],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done, f"{target}{PREFIX}/bin/rootlet"
@@ -67,9 +67,9 @@ def set_policy(text, mode=0o644):
     os.chmod(POLICY, mode)
 
 
-def allow(user, *lines, audit=(), ids=(), folders="*", keyrings="*"):
+def allow(user, *lines, audit=(), ids=(), directories="*", keyrings="*"):
     """Writes a policy that allows USER everything except what LINES restrict."""
-    rows = [f"[allow test]\nusers = {user.name}", f"folders = {folders}", f"keyrings = {keyrings}",
+    rows = [f"[allow test]\nusers = {user.name}", f"folders = {directories}", f"keyrings = {keyrings}",
             *lines, "[ids]", f"first = {FIRST}", "uids = 1-9999", *ids, "[audit]", "journal = no",
             *audit]
     set_policy("\n".join(rows) + "\n")

@@ -19,7 +19,7 @@ def write_run(home, name, results, fstype="ext4", kernel="6.1.0", image=None, be
     if isinstance(results, dict):
         results = [result(test, status) for test, status in results.items()]
     whole = {"run": name, "began": began, "status": "passed", "exit_status": 0, "seconds": 10, "boots": 1,
-             "results": f"{home.folder}/{at}/{name}", "failures": [], "kernel": [],
+             "results": f"{home.dir}/{at}/{name}", "failures": [], "kernel": [],
              "counts": {status: sum(one["status"] == status for one in results) for status in STATUSES},
              "kernel_version": kernel, "fstype": fstype, "rootfs": "/some/rootfs",
              "fstests": "/some/fstests", "tests": ["-g", "quick"], "root": "image"}
@@ -30,7 +30,7 @@ def write_run(home, name, results, fstype="ext4", kernel="6.1.0", image=None, be
                json.dumps({key: value for key, value in whole.items() if value is not None}, indent=2))
     home.write(f"{at}/{name}/tests.jsonl",
                "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in results))
-    return f"{home.folder}/{at}/{name}"
+    return f"{home.dir}/{at}/{name}"
 
 
 def hold(path):

@@ -8,9 +8,9 @@ import subprocess
 from . import tap
 
 
-def _run(home, words, folder, seconds):
+def _run(home, words, directory, seconds):
     """Runs a command as the user; raises RuntimeError with its last output."""
-    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(words, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT,
                           text=True, errors="replace", check=False, timeout=seconds, **home.user.switch(),
                           env={**home.environment(), "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
@@ -19,22 +19,22 @@ def _run(home, words, folder, seconds):
     return done.stdout
 
 
-def unpack_source(home, folder):
-    """Downloads the host's newest linux-source and unpacks it below `folder`; returns the tree's path."""
-    depends = _run(home, ["apt-cache", "depends", "linux-source"], folder, 60)
+def unpack_source(home, directory):
+    """Downloads the host's newest linux-source and unpacks it below `directory`; returns the tree's path."""
+    depends = _run(home, ["apt-cache", "depends", "linux-source"], directory, 60)
     package = re.search(r"Depends: (linux-source-\S+)", depends)
     if not package:
         raise RuntimeError(f"linux-source has no version: {depends}")
-    _run(home, ["apt-get", "-q", "download", package.group(1)], folder, 1200)
-    deb, = glob.glob(f"{folder}/*.deb")
-    _run(home, ["dpkg-deb", "-x", deb, folder], folder, 600)
+    _run(home, ["apt-get", "-q", "download", package.group(1)], directory, 1200)
+    deb, = glob.glob(f"{directory}/*.deb")
+    _run(home, ["dpkg-deb", "-x", deb, directory], directory, 600)
     os.unlink(deb)
     # The first path is Debian's, the second Ubuntu's.
     archive, = (path for depth in ("", "*/")
-                for path in glob.glob(f"{folder}/usr/src/{depth}linux-source-*.tar.*"))
-    _run(home, ["tar", "-x", "-f", archive], folder, 600)
+                for path in glob.glob(f"{directory}/usr/src/{depth}linux-source-*.tar.*"))
+    _run(home, ["tar", "-x", "-f", archive], directory, 600)
     os.unlink(archive)
-    tree, = glob.glob(f"{folder}/linux-source-*")
+    tree, = glob.glob(f"{directory}/linux-source-*")
     return tree
 
 
@@ -51,9 +51,9 @@ def release(home, tree):
 
 def vng_kernel(home):
     """Returns the tree of a built kernel; reports a failure and returns None if it is missing."""
-    folder = home.make_folder(f"{home.folder}/linux")
+    directory = home.make_dir(f"{home.dir}/linux")
     try:
-        tree = unpack_source(home, folder)
+        tree = unpack_source(home, directory)
         build(home, tree)
         return tree
     except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as error:

@@ -19,7 +19,7 @@ class Mini:
         boot = fstests_rootfs()
         self.rootfs = f"{boot.store}/test-rootfs"
         self.home = Home(cache=boot.cache)
-        self.tree = f"{self.home.folder}/fstests-mini"
+        self.tree = f"{self.home.dir}/fstests-mini"
         self.runs = self.home.state("runs")
         self.copy()
 
@@ -59,8 +59,8 @@ class Mini:
     def state(self):
         """Returns a value that changes if anything in the tree is written."""
         return {path: (os.lstat(path).st_mtime_ns, os.lstat(path).st_size)
-                for folder, names, files in os.walk(self.tree)
-                for path in (folder, *(f"{folder}/{name}" for name in names + files))}
+                for directory, names, files in os.walk(self.tree)
+                for path in (directory, *(f"{directory}/{name}" for name in names + files))}
 
     def distribution_kernel(self):
         """Returns the path of the release's kernel: a fake vng ends the run after it was downloaded."""

@@ -44,16 +44,16 @@ def _field(stanza, name):
     return found.group(1) if found else ""
 
 
-def repack(deb, folder, change):
-    """Unpacks DEB, lets CHANGE(tree) edit it, and repacks it in `folder`; returns the path."""
+def repack(deb, directory, change):
+    """Unpacks DEB, lets CHANGE(tree) edit it, and repacks it in `directory`; returns the path."""
     with tempfile.TemporaryDirectory() as work:
         tree = f"{work}/tree"
         subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
         change(tree)
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, folder],
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, directory],
                        check=True, stdout=subprocess.DEVNULL)
     name = _output("dpkg-deb", "-f", deb, "Package").strip()
-    made = [f"{folder}/{entry}" for entry in os.listdir(folder) if entry.startswith(f"{name}_")]
+    made = [f"{directory}/{entry}" for entry in os.listdir(directory) if entry.startswith(f"{name}_")]
     return max(made, key=os.path.getmtime)
 
 
@@ -79,13 +79,13 @@ def _raise_version(tree):
 
 
 class Mirror:
-    """FOLDER/mirror is for a server to serve; FOLDER/keyring.gpg has the signing key."""
+    """DIRECTORY/mirror is for a server to serve; DIRECTORY/keyring.gpg has the signing key."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.root = f"{folder}/mirror"
-        self.keyring = f"{folder}/keyring.gpg"
-        self.home = f"{folder}/gnupg"
+    def __init__(self, directory):
+        self.dir = directory
+        self.root = f"{directory}/mirror"
+        self.keyring = f"{directory}/keyring.gpg"
+        self.home = f"{directory}/gnupg"
 
     # --- contents ---
 
@@ -153,7 +153,7 @@ class Mirror:
     # --- building ---
 
     def make(self, downloads):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.root)
         self.make_keys()
         debs = apt.download(wanted(), downloads)
@@ -168,16 +168,16 @@ class Mirror:
             self.add_component(pocket, "universe", [])
         for pocket in POCKETS:
             self.refresh(pocket)
-        claim(self.folder, apt.host_suite())
+        claim(self.dir, apt.host_suite())
 
     def refresh(self, pocket):
         """Writes a new InRelease before the old one's Valid-Until passes."""
         path = f"{self.root}/dists/{pocket_suite(pocket)}/InRelease"
         if os.path.exists(path) and time.time() - os.path.getmtime(path) < REFRESH:
             return
-        with open(f"{self.folder}/draft", "wb") as file:
+        with open(f"{self.dir}/draft", "wb") as file:
             file.write(self.inrelease(pocket))
-        os.rename(f"{self.folder}/draft", path)
+        os.rename(f"{self.dir}/draft", path)
 
     def make_keys(self):
         os.makedirs(self.home, mode=0o700)
@@ -203,10 +203,10 @@ class Mirror:
             with open(f"{base}/Packages{suffix}", "wb") as file:
                 file.write(packed)
 
-    def with_packages(self, folder, debs, without=(), pocket=""):
-        """Creates a mirror in `folder` with DEBS added to POCKET's main, and the packages WITHOUT removed
+    def with_packages(self, directory, debs, without=(), pocket=""):
+        """Creates a mirror in `directory` with DEBS added to POCKET's main, and the packages WITHOUT removed
         from it, signed with the same key."""
-        other = Mirror(folder)
+        other = Mirror(directory)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
         base = f"{other.root}/dists/{pocket_suite(pocket)}/main/binary-{arch()}"
@@ -223,10 +223,10 @@ class Mirror:
         other.refresh(pocket)
         return other
 
-    def with_contents(self, folder, contents):
-        """Creates a mirror in `folder` with CONTENTS, {path below dists/SUITE: bytes}, which its release file
-        lists, signed with the same key."""
-        other = Mirror(folder)
+    def with_contents(self, directory, contents):
+        """Creates a mirror in `directory` with CONTENTS, {path below dists/SUITE: bytes}, which its release
+        file lists, signed with the same key."""
+        other = Mirror(directory)
         other.home, other.keyring = self.home, self.keyring
         shutil.copytree(self.root, other.root, copy_function=os.link)
         for path, data in contents.items():
@@ -239,10 +239,10 @@ class Mirror:
     def add_package(self, component, deb):
         """Copies one .deb to the pool; returns its stanza."""
         name = name_of(deb)
-        folder = f"pool/{component}/{name[0]}/{name}"
-        os.makedirs(f"{self.root}/{folder}", exist_ok=True)
+        directory = f"pool/{component}/{name[0]}/{name}"
+        os.makedirs(f"{self.root}/{directory}", exist_ok=True)
         # As in real archives, file names have no epoch.
-        path = f"{self.root}/{folder}/" + re.sub(r"_\d+%3a", "_", os.path.basename(deb))
+        path = f"{self.root}/{directory}/" + re.sub(r"_\d+%3a", "_", os.path.basename(deb))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # with_packages: hard-linked with another mirror
         if name == "base-files":
@@ -254,7 +254,7 @@ class Mirror:
         with open(path, "rb") as file:
             data = file.read()
         return (f"{_output('dpkg-deb', '-f', path).strip()}\n"
-                f"Filename: {folder}/{os.path.basename(path)}\nSize: {len(data)}\n"
+                f"Filename: {directory}/{os.path.basename(path)}\nSize: {len(data)}\n"
                 f"MD5sum: {hashlib.md5(data).hexdigest()}\n"
                 f"SHA256: {hashlib.sha256(data).hexdigest()}\n\n")
 
@@ -288,28 +288,28 @@ def component_of(deb):
     return "universe" if name_of(deb) in UNIVERSE else "main"
 
 
-def files_below(folder):
-    for where, _, names in os.walk(folder):
+def files_below(directory):
+    for where, _, names in os.walk(directory):
         for name in names:
-            yield os.path.relpath(os.path.join(where, name), folder)
+            yield os.path.relpath(os.path.join(where, name), directory)
 
 
-def claim(folder, suite):
-    """Marks the mirror in `folder` as complete, for the host's release."""
-    with open(f"{folder}/made.json", "w", encoding="utf-8") as file:
+def claim(directory, suite):
+    """Marks the mirror in `directory` as complete, for the host's release."""
+    with open(f"{directory}/made.json", "w", encoding="utf-8") as file:
         json.dump({"format": FORMAT, "suite": suite}, file)
 
 
-def shared(folder):
-    """Returns the mirror in `folder`, built now or in an earlier run. The caller holds the lock."""
-    mirror = Mirror(f"{folder}/jammy")
+def shared(directory):
+    """Returns the mirror in `directory`, built now or in an earlier run. The caller holds the lock."""
+    mirror = Mirror(f"{directory}/jammy")
     try:
-        with open(f"{mirror.folder}/made.json", encoding="utf-8") as file:
+        with open(f"{mirror.dir}/made.json", encoding="utf-8") as file:
             usable = json.load(file) == {"format": FORMAT, "suite": apt.host_suite()}
     except (OSError, ValueError):
         usable = False
     if not usable:
-        mirror.make(f"{folder}/downloads")
+        mirror.make(f"{directory}/downloads")
     for pocket in POCKETS:
         mirror.refresh(pocket)
     return mirror

@@ -24,19 +24,19 @@ def installed(name, program):
     for file_name in FILES:
         with open(f"{SOURCE}/tests/{name}/{file_name}", "rb") as file:
             digest.update(file.read())
-    folder = f"{SHARED}/npm-{name}-{digest.hexdigest()[:16]}"
+    directory = f"{SHARED}/npm-{name}-{digest.hexdigest()[:16]}"
     with locked(f"npm-{name}"):
-        if not os.path.exists(f"{folder}/installed"):
-            shutil.rmtree(folder, ignore_errors=True)
-            os.makedirs(folder, mode=0o755)
+        if not os.path.exists(f"{directory}/installed"):
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory, mode=0o755)
             for file_name in FILES:
-                shutil.copy(f"{SOURCE}/tests/{name}/{file_name}", folder)
-            done = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True, check=False,
-                                  env={**os.environ, "npm_config_cache": f"{folder}/cache"})
+                shutil.copy(f"{SOURCE}/tests/{name}/{file_name}", directory)
+            done = subprocess.run(["npm", "ci"], cwd=directory, capture_output=True, text=True, check=False,
+                                  env={**os.environ, "npm_config_cache": f"{directory}/cache"})
             if not tap.report(done.returncode == 0, f"npm ci installs the packages of tests/{name}",
                               done.stdout, done.stderr):
                 tap.done()
-            shutil.rmtree(f"{folder}/cache", ignore_errors=True)
-            open(f"{folder}/installed", "w", encoding="utf-8").close()
-        shutil.copy(f"{SOURCE}/tests/{name}/{program}", folder)
-    return folder
+            shutil.rmtree(f"{directory}/cache", ignore_errors=True)
+            open(f"{directory}/installed", "w", encoding="utf-8").close()
+        shutil.copy(f"{SOURCE}/tests/{name}/{program}", directory)
+    return directory

@@ -46,18 +46,18 @@ def _is_of(tree, name, deb):
 
 
 class Repository:
-    """FOLDER/dists and FOLDER/pool, unsigned; `source` is the apt line for it."""
+    """DIRECTORY/dists and DIRECTORY/pool, unsigned; `source` is the apt line for it."""
 
-    def __init__(self, folder, cache, tree, home=None):
-        """HOME: gpg home, to sign with a new key, which goes to FOLDER/keyring.gpg."""
+    def __init__(self, directory, cache, tree, home=None):
+        """HOME: gpg home, to sign with a new key, which goes to DIRECTORY/keyring.gpg."""
         tree = inside(tree)
         with open(f"{tree}/etc/rootlet/manifest.json", encoding="utf-8") as file:
             manifest = json.load(file)
-        self.folder, self.suite, self.arch = folder, manifest["suite"], manifest["arch"]
+        self.dir, self.suite, self.arch = directory, manifest["suite"], manifest["arch"]
         self.names = sorted(manifest["packages"])
         self.excludes = self._filters(tree)
         self.distribution, self.home = manifest["distribution"], home
-        os.makedirs(f"{folder}/pool")
+        os.makedirs(f"{directory}/pool")
         chosen = {}
         for digest, stanza in _stanzas(cache, manifest["packages"]).items():
             name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
@@ -67,12 +67,12 @@ class Repository:
                 chosen[name] = taken
         if len(chosen) != len(self.names):
             raise RuntimeError(f"{len(chosen)} of {len(self.names)} packages are in {cache}")
-        self.keyring = f"{folder}/keyring.gpg"
+        self.keyring = f"{directory}/keyring.gpg"
         self._publish(chosen)
         self.unsigned = self._without_signature()
 
     def _publish(self, stanzas):
-        dist = f"{self.folder}/dists/{self.suite}"
+        dist = f"{self.dir}/dists/{self.suite}"
         packages = f"main/binary-{self.arch}/Packages"
         os.makedirs(os.path.dirname(f"{dist}/{packages}"))
         self.stanzas = stanzas
@@ -89,21 +89,21 @@ class Repository:
         if self.home:
             self._sign(self.home, dist)
 
-    def with_newer(self, names, folder, rewrite=False):
+    def with_newer(self, names, directory, rewrite=False):
         """Returns a copy of this repository, signed with the same key, in which the packages NAMES have a
         higher version and are the same otherwise; REWRITE: and each of their files is longer by a byte,
         which programs, scripts and compressed files ignore."""
         newer = copy.copy(self)
-        newer.folder = folder
-        shutil.copytree(f"{self.folder}/pool", f"{folder}/pool", copy_function=os.link)
-        stanzas = {name: self._newer_stanza(name, folder, rewrite) for name in names}
+        newer.dir = directory
+        shutil.copytree(f"{self.dir}/pool", f"{directory}/pool", copy_function=os.link)
+        stanzas = {name: self._newer_stanza(name, directory, rewrite) for name in names}
         newer._publish({**self.stanzas, **stanzas})
         return newer
 
-    def _newer_stanza(self, name, folder, rewrite):
+    def _newer_stanza(self, name, directory, rewrite):
         old = re.search(r"^Filename: (\S+)$", self.stanzas[name], re.M).group(1)
-        deb, unpacked = f"pool/{name}-newer.deb", f"{folder}/unpacked"
-        subprocess.run(["dpkg-deb", "--raw-extract", f"{folder}/{old}", unpacked], check=True)
+        deb, unpacked = f"pool/{name}-newer.deb", f"{directory}/unpacked"
+        subprocess.run(["dpkg-deb", "--raw-extract", f"{directory}/{old}", unpacked], check=True)
         with open(f"{unpacked}/DEBIAN/control", encoding="utf-8") as file:
             control = re.sub(r"^(Version: .*)$", r"\1+newer", file.read(), flags=re.M)
         with open(f"{unpacked}/DEBIAN/control", "w", encoding="utf-8") as file:
@@ -111,10 +111,11 @@ class Repository:
         for path in files_of(unpacked) if rewrite else ():
             with open(path, "ab") as file:
                 file.write(b"\n")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "--build", unpacked, f"{folder}/{deb}"], check=True,
+        subprocess.run(["dpkg-deb", "--root-owner-group", "--build", unpacked, f"{directory}/{deb}"],
+                       check=True,
                        stdout=subprocess.DEVNULL)
         shutil.rmtree(unpacked)
-        digest, size = _digest(f"{folder}/{deb}")
+        digest, size = _digest(f"{directory}/{deb}")
         stanza = re.sub(r"^(MD5sum|SHA1|SHA512): .*\n", "", self.stanzas[name], flags=re.M)
         for field, value in (("Filename", deb), ("SHA256", digest), ("Size", size)):
             stanza = re.sub(rf"^{field}: .*$", f"{field}: {value}", stanza, flags=re.M)
@@ -132,7 +133,7 @@ class Repository:
         name = re.search(r"^Package: (\S+)$", stanza, re.M).group(1)
         version = re.search(r"^Version: (\S+)$", stanza, re.M).group(1)
         deb = f"{cache}/rootlet/packages/{digest}"
-        target = f"{self.folder}/pool/{name}_{digest[:16]}.deb"
+        target = f"{self.dir}/pool/{name}_{digest[:16]}.deb"
         right = name in wanted and wanted[name]["version"] == version
         if not right or not os.path.exists(deb) or os.path.exists(target):
             return None
@@ -146,10 +147,10 @@ class Repository:
     def _without_signature(self):
         """Creates a copy without InRelease: debootstrap prefers InRelease, but cannot read it if told not to
         verify."""
-        other = f"{self.folder}/unsigned"
+        other = f"{self.dir}/unsigned"
         os.makedirs(f"{other}/dists/{self.suite}")
         for name in ("pool", f"dists/{self.suite}/Release", f"dists/{self.suite}/main"):
-            os.symlink(f"{self.folder}/{name}", f"{other}/{name}")
+            os.symlink(f"{self.dir}/{name}", f"{other}/{name}")
         return other
 
     def _sign(self, home, dist):
@@ -166,7 +167,7 @@ class Repository:
 
     @property
     def source(self):
-        return f"deb [trusted=yes] copy://{self.folder} {self.suite} main"
+        return f"deb [trusted=yes] copy://{self.dir} {self.suite} main"
 
     def mmdebstrap(self, target):
         """Returns the command that creates TARGET from the same packages, with the tree's exclusions."""
@@ -180,9 +181,9 @@ class Repository:
 
 def files_of(unpacked):
     """Yields the regular files of an unpacked package, without its control files."""
-    for where, folders, names in os.walk(unpacked):
+    for where, directories, names in os.walk(unpacked):
         if where == unpacked:
-            folders.remove("DEBIAN")
+            directories.remove("DEBIAN")
         for name in names:
             if not os.path.islink(f"{where}/{name}"):
                 yield f"{where}/{name}"

@@ -27,7 +27,7 @@ class Places:
 
     def __init__(self, home):
         self.home, self.keeper = home, None
-        self.temporary = home.make_folder(f"{home.folder}/tmp")
+        self.temporary = home.make_dir(f"{home.dir}/tmp")
         if not AS_ROOT:
             return
         self.keeper = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c",
@@ -44,7 +44,7 @@ class Places:
             return {"environment": {"TMPDIR": self.temporary}}
         user = self.home.user
         enter = ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "sh", "-c", 'cd "$0" && exec "$@"',
-                 self.home.folder]
+                 self.home.dir]
         if user.uid is not None:
             enter += ["setpriv", "--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups"]
         return {"before": enter, **NOBODY}

@@ -10,11 +10,11 @@ class Publisher:
 
     def __init__(self, home, *names):
         self.home = home
-        self.environment = {"GNUPGHOME": home.make_folder(f"{home.folder}/gnupg")}
+        self.environment = {"GNUPGHOME": home.make_dir(f"{home.dir}/gnupg")}
         os.chmod(self.environment["GNUPGHOME"], 0o700)
         self.keys, self.keyrings = {}, {}
         for name in names:
-            self.keyrings[name] = f"{home.folder}/{name}.gpg"
+            self.keyrings[name] = f"{home.dir}/{name}.gpg"
             self._gpg("--quick-generate-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
             listed = self._gpg("--list-keys", "--with-colons", name).decode()
             self.keys[name] = re.search(r"^fpr:+(\w+):", listed, re.M).group(1)
@@ -24,7 +24,7 @@ class Publisher:
     def _gpg(self, *words, data=b""):
         words = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *words]
         return subprocess.run(words, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              check=True, cwd=self.home.folder,
+                              check=True, cwd=self.home.dir,
                               env={**self.home.environment(), **self.environment},
                               **self.home.user.switch()).stdout
 

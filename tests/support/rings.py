@@ -26,8 +26,8 @@ def read(path):
 
 def sources():
     """Returns every C file that must be in a ring."""
-    return sorted(os.path.relpath(f"{folder}/{name}", SOURCE) for top in DIRECTORIES
-                  for folder, _, names in os.walk(f"{SOURCE}/{top}") for name in names
+    return sorted(os.path.relpath(f"{directory}/{name}", SOURCE) for top in DIRECTORIES
+                  for directory, _, names in os.walk(f"{SOURCE}/{top}") for name in names
                   if name.endswith((".c", ".h")))
 
 

@@ -46,7 +46,7 @@ def write_run(home, at, results=tuple(RESULTS), kernel=(OOPS,), files=None, **re
     home.write(f"{at}/kernel.jsonl", lines(kernel))
     for name, data in (files or {}).items():
         home.write(f"{at}/results/{name}", data)
-    return f"{home.folder}/{at}"
+    return f"{home.dir}/{at}"
 
 
 def many(count, number, seed):

@@ -137,14 +137,14 @@ class Server(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, folder, faults=(), certificate=None):
+    def __init__(self, directory, faults=(), certificate=None):
         super().__init__(("127.0.0.1", 0), _Handler)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             # The handler does the handshake, so that it does not block other connections.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.folder = folder
+        self.dir = directory
         self.faults = [Fault(**vars(fault)) for fault in faults]
         self.requests = []  # paths in order of arrival
         self.times = []     # arrival time of each
@@ -181,8 +181,8 @@ class Server(http.server.ThreadingHTTPServer):
         return None
 
     def content(self, path):
-        full = os.path.normpath(os.path.join(self.folder, path))
-        if not full.startswith(self.folder + os.sep) or not os.path.isfile(full):
+        full = os.path.normpath(os.path.join(self.dir, path))
+        if not full.startswith(self.dir + os.sep) or not os.path.isfile(full):
             return None
         with open(full, "rb") as file:
             return file.read()

@@ -66,9 +66,9 @@ def separate_mounts():
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
-def cover(folder):
-    if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=1777") < 0:
-        raise OSError(ctypes.get_errno(), folder)
+def cover(directory):
+    if libc.mount(b"tmpfs", directory.encode(), b"tmpfs", 0, b"mode=1777") < 0:
+        raise OSError(ctypes.get_errno(), directory)
 
 
 def _free_ports(count):
@@ -102,7 +102,7 @@ class Node:
 
     def __init__(self, slurm, name):
         self.slurm, self.name = slurm, name
-        self.log = f"{slurm.folder}/{name}.log"
+        self.log = f"{slurm.dir}/{name}.log"
         self.process = None  # unshare, which waits for the first process
 
     def start(self):
@@ -192,8 +192,8 @@ class Slurm:
     def __init__(self, home=None, nodes=2, processors=2, **settings):
         Slurm.count += 1
         self.home = home or Home()
-        self.folder = f"{SCRATCH}/slurm.{os.getpid()}.{Slurm.count}"
-        self.configuration = f"{self.folder}/slurm.conf"
+        self.dir = f"{SCRATCH}/slurm.{os.getpid()}.{Slurm.count}"
+        self.configuration = f"{self.dir}/slurm.conf"
         self.environment = {"SLURM_CONF": self.configuration}
         self.nodes = {f"s{number + 1}": Node(self, f"s{number + 1}") for number in range(nodes)}
         self.processors, self.settings = processors, settings
@@ -223,7 +223,7 @@ class Slurm:
             daemon.wait()
         # slurmctld has a child, which notices that it is gone.
         wait_until(lambda: not any(map(command_of, helpers)))
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -232,15 +232,15 @@ class Slurm:
 
     def _prepare(self):
         for name in ("", "munge", "state", "clock", *self.nodes):
-            os.makedirs(f"{self.folder}/{name}", mode=0o755)
+            os.makedirs(f"{self.dir}/{name}", mode=0o755)
         # The longest name of a socket is that of a batch step.
-        if len(f"{self.folder}/s1/s1_100000.4294967291") > LONGEST_SOCKET:
-            raise RuntimeError(f"{self.folder} is too long for sockets in it")
+        if len(f"{self.dir}/s1/s1_100000.4294967291") > LONGEST_SOCKET:
+            raise RuntimeError(f"{self.dir} is too long for sockets in it")
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in self._lines())
-        with open(f"{self.folder}/clock/set", "w", encoding="utf-8") as file:
-            file.write(f'#!/bin/sh\ncat {self.folder}/clock/"$SLURMD_NODENAME" 2>/dev/null || :\n')
-        os.chmod(f"{self.folder}/clock/set", 0o755)
+        with open(f"{self.dir}/clock/set", "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\ncat {self.dir}/clock/"$SLURMD_NODENAME" 2>/dev/null || :\n')
+        os.chmod(f"{self.dir}/clock/set", 0o755)
 
     def _lines(self):
         user, host = ("root" if AS_ROOT else plain_user().name), socket.gethostname().partition(".")[0]
@@ -253,10 +253,10 @@ class Slurm:
             **SETTINGS, "ClusterName": "test", "SlurmctldHost": f"{host}({LOOPBACK})",
             "SlurmctldPort": ports[0], "SlurmUser": user, "SlurmdUser": user,
             # A job that lost its node is not started again before its credential has expired.
-            "AuthInfo": f"socket={self.folder}/munge/socket,cred_expire={math.ceil(patient(5))}",
-            "StateSaveLocation": f"{self.folder}/state",
-            "SlurmdSpoolDir": f"{self.folder}/%n", "SlurmctldPidFile": f"{self.folder}/slurmctld.pid",
-            "SlurmdPidFile": f"{self.folder}/%n.pid", "TaskProlog": f"{self.folder}/clock/set",
+            "AuthInfo": f"socket={self.dir}/munge/socket,cred_expire={math.ceil(patient(5))}",
+            "StateSaveLocation": f"{self.dir}/state",
+            "SlurmdSpoolDir": f"{self.dir}/%n", "SlurmctldPidFile": f"{self.dir}/slurmctld.pid",
+            "SlurmdPidFile": f"{self.dir}/%n.pid", "TaskProlog": f"{self.dir}/clock/set",
             "SlurmdTimeout": silence, "MessageTimeout": message, **self.settings}
         lines = [f"{name}={value}" for name, value in settings.items()]
         lines += [f"NodeName={name} NodeHostname={name} NodeAddr={LOOPBACK} Port={port} "
@@ -266,7 +266,7 @@ class Slurm:
 
     def _daemon(self, *words):
         """Starts a daemon in the foreground; it does not outlive the test."""
-        with open(f"{self.folder}/{words[0]}.log", "ab") as log:
+        with open(f"{self.dir}/{words[0]}.log", "ab") as log:
             self.daemons.append(subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words],
                                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                  env=self.own_environment(), start_new_session=True))
@@ -280,7 +280,7 @@ class Slurm:
 
     def _start(self):
         self.late = time.monotonic() + patient(60)
-        munge = f"{self.folder}/munge"
+        munge = f"{self.dir}/munge"
         subprocess.run(["mungekey", f"--keyfile={munge}/key"], check=True, env=self.own_environment())
         self._daemon("munged", "--foreground", f"--key-file={munge}/key", f"--socket={munge}/socket",
                      f"--pid-file={munge}/pid", f"--seed-file={munge}/seed", f"--log-file={munge}/log")
@@ -298,9 +298,9 @@ class Slurm:
     def logs(self):
         """Returns the end of each log."""
         text = ""
-        for name in sorted(os.listdir(self.folder)):
+        for name in sorted(os.listdir(self.dir)):
             if name.endswith(".log"):
-                with open(f"{self.folder}/{name}", encoding="utf-8", errors="replace") as file:
+                with open(f"{self.dir}/{name}", encoding="utf-8", errors="replace") as file:
                     text += f"{name}:\n  " + "  ".join(file.readlines()[-15:])
         return text
 
@@ -343,12 +343,12 @@ class Slurm:
         """Cancels a job or task, as the home's user. TASK: a Job, or its name such as "12_3"."""
         return self.run("scancel", task.name if isinstance(task, Job) else task)
 
-    def hide(self, name, folder):
+    def hide(self, name, directory):
         """Covers a directory on one node with an empty one, as if the nodes did not share it."""
-        self.nodes[name].within(lambda: cover(folder))
+        self.nodes[name].within(lambda: cover(directory))
 
     def set_clock(self, name, seconds):
         """Moves the clock that later jobs see on one node. Ages of files stay true: a file server has its own
         clock."""
-        with open(f"{self.folder}/clock/{name}", "w", encoding="utf-8") as file:
+        with open(f"{self.dir}/clock/{name}", "w", encoding="utf-8") as file:
             file.write(f"export LD_PRELOAD={BUILD}/tests/clock.so\nexport CLOCK_AHEAD={seconds}\n")

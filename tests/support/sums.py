@@ -9,7 +9,7 @@ def _entry(path, name):
     if os.path.islink(path):
         yield f"# link {name} -> {os.readlink(path)}\n"
     elif os.path.isdir(path):
-        yield f"# folder {name}\n"
+        yield f"# directory {name}\n"
         for below in sorted(os.listdir(path), key=os.fsencode):
             yield from _entry(f"{path}/{below}", f"{name}/{below}")
     else:
@@ -19,25 +19,25 @@ def _entry(path, name):
             yield f"{hashlib.sha256(file.read()).hexdigest()}  {name}\n"
 
 
-def write(folder, name=None):
-    """Writes the checksums of everything in `folder`, or of its file NAME; returns the path of the checksum
-    file."""
-    names = [name] if name else sorted((one for one in os.listdir(folder) if not one.startswith(".sums")),
+def write(directory, name=None):
+    """Writes the checksums of everything in `directory`, or of its file NAME; returns the path of the
+    checksum file."""
+    names = [name] if name else sorted((one for one in os.listdir(directory) if not one.startswith(".sums")),
                                        key=os.fsencode)
-    path = f"{folder}/.{name}.sums" if name else f"{folder}/.sums"
+    path = f"{directory}/.{name}.sums" if name else f"{directory}/.sums"
     with open(path, "w", encoding="utf-8") as file:
-        file.writelines(line for one in names for line in _entry(f"{folder}/{one}", one))
-    os.chown(path, os.stat(folder).st_uid, os.stat(folder).st_gid)
+        file.writelines(line for one in names for line in _entry(f"{directory}/{one}", one))
+    os.chown(path, os.stat(directory).st_uid, os.stat(directory).st_gid)
     return path
 
 
-def write_digest(user, folder, name):
+def write_digest(user, directory, name):
     """Writes the digest of the rootfs NAME as rootlet-helper reports it."""
-    with Helper(user, seconds=300) as helper, opened(f"{folder}/{name}") as fds:
+    with Helper(user, seconds=300) as helper, opened(f"{directory}/{name}") as fds:
         digest = helper.ask("Inspect", fds, digest=1).digest
-    with open(f"{folder}/.{name}.digest", "w", encoding="utf-8") as file:
+    with open(f"{directory}/.{name}.digest", "w", encoding="utf-8") as file:
         file.write(digest.hex())
-    os.chown(file.name, os.stat(folder).st_uid, os.stat(folder).st_gid)
+    os.chown(file.name, os.stat(directory).st_uid, os.stat(directory).st_gid)
 
 
 def flip(path, text=None):

@@ -107,8 +107,8 @@ def census(tree, exact=False):
     root = os.lstat(tree)
     users, groups = ({}, {}) if exact else (_names(tree, "passwd"), _names(tree, "group"))
     seen, inodes = {}, {}
-    for where, folders, names in os.walk(tree):
-        for name in sorted(folders + names):
+    for where, directories, names in os.walk(tree):
+        for name in sorted(directories + names):
             path = f"{where}/{name}"
             st = os.lstat(path)
             below = path[len(tree):]

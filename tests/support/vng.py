@@ -14,8 +14,9 @@ PRELUDE = r"""#!/bin/bash
 for word; do
 	case $word in
 	/opt/rootlet/results=*) results=${word#*=} ;;
-	*path=*/status*) folder=${word#*path=}; folder=${folder%%/status*}; folder=${folder##*path=}
-		folder=${folder%%/console*} ;;
+	*path=*/status*) directory=${word#*path=}; directory=${directory%%/status*}
+		directory=${directory##*path=}
+		directory=${directory%%/console*} ;;
 	esac
 	[[ $before != --root ]] || root=$word
 	before=$word
@@ -24,10 +25,10 @@ boot=1
 while [[ -e $results/words.$boot ]]; do ((boot++)); done
 printf '%s\n' "$@" >"$results/words.$boot"
 sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
-cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$folder"/command \
+cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$directory"/command \
 	>"$results/command.$boot" 2>/dev/null
-console() { echo "[    1.000000] $*" >"$folder/console"; }
-status() { echo "$*" >"$folder/status"; }
+console() { echo "[    1.000000] $*" >"$directory/console"; }
+status() { echo "$*" >"$directory/status"; }
 running() { console "run fstests $1 at now"; printf '%-12s       ' "$1"; }
 token=$(grep -aho 'rootlet-[0-9a-f]\{16\}' "$results/command.$boot" | head -n 1)
 # As frontend/guest/fstests.sh does: starts, lists the tests if asked to, and waits for the order to run
@@ -76,7 +77,7 @@ def kernel_with(config=None, version=None):
 def stand_in(home):
     """Returns (a fake kernel, the environment); the run exits with status 125."""
     os.chmod(home.write("bin/vng", "#!/bin/sh\nexit 3\n"), 0o755)
-    return home.write("kernel", kernel()), {"PATH": f"{home.folder}/bin:/usr/local/bin:/usr/bin:/bin"}
+    return home.write("kernel", kernel()), {"PATH": f"{home.dir}/bin:/usr/local/bin:/usr/bin:/bin"}
 
 
 def is_image(path):
@@ -85,12 +86,13 @@ def is_image(path):
         return file.read(1028)[1024:] == b"\xe2\xe1\xf5\xe0"
 
 
-def toy_packages(folder):
+def toy_packages(directory):
     """Creates a fake kernel, packaged like Ubuntu's: a package that depends on the newest kernel, and that
     kernel."""
     modules = f"./lib/modules/{TOY}"
-    return [debs.make(folder, "linux-image-virtual", mirrors.arch(), fields=f"Depends: linux-image-{TOY}\n"),
-            debs.make(folder, f"linux-image-{TOY}", mirrors.arch(), entries=[
+    return [debs.make(directory, "linux-image-virtual", mirrors.arch(),
+                      fields=f"Depends: linux-image-{TOY}\n"),
+            debs.make(directory, f"linux-image-{TOY}", mirrors.arch(), entries=[
                 (f"./boot/vmlinuz-{TOY}", kernel(TOY, 1 << 20)),
                 (f"./boot/config-{TOY}", "".join(f"CONFIG_{name}=y\n" for name in (
                     "VIRTIO_BLK", "OVERLAY_FS", "NET_9P_VIRTIO", "9P_FS", "EROFS_FS", "EXT4_FS")).encode()),

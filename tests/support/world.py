@@ -119,10 +119,10 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def locked(name, folder=SHARED):
+def locked(name, directory=SHARED):
     """A lock for one test program at a time; the others wait."""
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    with open(f"{folder}/{name}.lock", "w", encoding="utf-8") as file:
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    with open(f"{directory}/{name}.lock", "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -136,19 +136,19 @@ class Home:
     """A separate home directory with the small profile "test", in which commands run."""
     count = 0
 
-    def __init__(self, user=None, folder=None, cache=None, lasts=False):
+    def __init__(self, user=None, directory=None, cache=None, lasts=False):
         Home.count += 1
         self.user = user or plain_user()
-        self.folder = folder or f"{SCRATCH}/{os.getpid()}.{Home.count}"
-        self.cache = cache or f"{self.folder}/.cache"
+        self.dir = directory or f"{SCRATCH}/{os.getpid()}.{Home.count}"
+        self.cache = cache or f"{self.dir}/.cache"
         self.caches = {self.cache}  # all caches that its commands used
-        self.store = f"{self.folder}/.kerneldev-mcp"
-        self.make_folder(self.folder)
+        self.store = f"{self.dir}/.kerneldev-mcp"
+        self.make_dir(self.dir)
         self.write("config/rootlet/profiles/test.conf", PROFILE)
         if not lasts:
             atexit.register(self.remove)
 
-    def make_folder(self, path):
+    def make_dir(self, path):
         os.makedirs(path, mode=0o755, exist_ok=True)
         if self.user.uid is not None:
             os.chown(path, self.user.uid, self.user.gid)
@@ -156,10 +156,10 @@ class Home:
 
     def write(self, name, data):
         """Writes a file of the user; NAME is relative to the home directory."""
-        path = f"{self.folder}/{name}"
+        path = f"{self.dir}/{name}"
         parts = name.split("/")
         for i in range(1, len(parts)):
-            self.make_folder(f"{self.folder}/{'/'.join(parts[:i])}")
+            self.make_dir(f"{self.dir}/{'/'.join(parts[:i])}")
         with open(path, "wb" if isinstance(data, bytes) else "w") as file:
             file.write(data)
         if self.user.uid is not None:
@@ -168,12 +168,12 @@ class Home:
 
     def state(self, name):
         """Returns the path of rootlet's file NAME in $XDG_STATE_HOME."""
-        return f"{self.folder}/state/rootlet/{name}"
+        return f"{self.dir}/state/rootlet/{name}"
 
     def environment(self):
-        return {"HOME": self.folder, "XDG_CACHE_HOME": self.cache, "LANG": "C.UTF-8",
-                "XDG_CONFIG_HOME": f"{self.folder}/config", "USER": self.user.name,
-                "XDG_STATE_HOME": f"{self.folder}/state", "TMPDIR": "/var/tmp",
+        return {"HOME": self.dir, "XDG_CACHE_HOME": self.cache, "LANG": "C.UTF-8",
+                "XDG_CONFIG_HOME": f"{self.dir}/config", "USER": self.user.name,
+                "XDG_STATE_HOME": f"{self.dir}/state", "TMPDIR": "/var/tmp",
                 # Like a login without sbin.
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TERM": "dumb",
@@ -186,7 +186,7 @@ class Home:
         self.caches.add((environment or {}).get("XDG_CACHE_HOME", self.cache))
         # A process has only one tracer, and the leak checker is one.
         traced = {"ASAN_OPTIONS": "detect_leaks=0"} if "strace" in before else {}
-        return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.folder,
+        return subprocess.Popen([*before, program or ROOTLET, *map(str, words)], cwd=self.dir,
                                 env={**self.environment(), **traced, **(environment or {})}, stdin=stdin,
                                 stdout=stdout or subprocess.PIPE,
                                 stderr=stderr or subprocess.PIPE,
@@ -216,12 +216,12 @@ class Home:
         return self.run("create", "--release", mirrors.SUITE, "--profile", "test", *source, *words,
                         **more)
 
-    def leftovers(self, *folders):
+    def leftovers(self, *directories):
         """Returns hidden directories here or in the store, which a command must not leave behind."""
         found = []
-        for folder in {self.store, self.folder, *folders}:
-            if os.path.isdir(folder):
-                found += [f"{folder}/{name}" for name in os.listdir(folder) if LEFTOVER.match(name)]
+        for directory in {self.store, self.dir, *directories}:
+            if os.path.isdir(directory):
+                found += [f"{directory}/{name}" for name in os.listdir(directory) if LEFTOVER.match(name)]
         return found
 
     def remove(self):
@@ -229,19 +229,19 @@ class Home:
         if not AS_ROOT:
             for name in os.listdir(self.store) if os.path.isdir(self.store) else ():
                 self.run("delete", "--name", name, "--yes", seconds=120)
-            for cache in sorted(cache for cache in self.caches if cache.startswith(f"{self.folder}/")):
+            for cache in sorted(cache for cache in self.caches if cache.startswith(f"{self.dir}/")):
                 self.run("cache", "prune", "--max-size", "0", seconds=300,
                          environment={"XDG_CACHE_HOME": cache})
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def lasting(name, create, **more):
     """Returns a home with a rootfs made by CREATE(home), shared by several test programs: the first that
     needs it creates it. Ends this program if that fails."""
-    folder = f"{SCRATCH}/lasting-{name}"
+    directory = f"{SCRATCH}/lasting-{name}"
     with locked(f"lasting-{name}", SCRATCH):
-        home = Home(folder=folder, lasts="ROOTLET_TEST_SCRATCH" in os.environ, **more)
-        if not os.path.exists(f"{folder}/made"):
+        home = Home(directory=directory, lasts="ROOTLET_TEST_SCRATCH" in os.environ, **more)
+        if not os.path.exists(f"{directory}/made"):
             outcome = create(home)
             if not tap.report(outcome.status == 0, f"the shared rootfs {name} is created", outcome):
                 tap.done()
@@ -273,14 +273,14 @@ def own_rootfs():
 def shared_cache():
     """Returns a $XDG_CACHE_HOME that is kept between runs and belongs to the current test user."""
     user = plain_user()
-    folder = f"{SHARED}/cache"
+    directory = f"{SHARED}/cache"
     with locked("cache"):
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        if user.uid is not None and os.stat(folder).st_uid != user.uid:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        if user.uid is not None and os.stat(directory).st_uid != user.uid:
             # The snapshots belong to the previous user's range.
-            shutil.rmtree(f"{folder}/rootlet/bases", ignore_errors=True)
-            subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", folder], check=True)
-    return folder
+            shutil.rmtree(f"{directory}/rootlet/bases", ignore_errors=True)
+            subprocess.run(["chown", "-R", f"{user.uid}:{user.gid}", directory], check=True)
+    return directory
 
 
 def fstests_rootfs():
@@ -365,14 +365,14 @@ def processes_left(seconds=120):
         time.sleep(0.05)
 
 
-def mounts(*folders):
-    """Returns the mount points in and below `folders` and this program's own directories; other programs may
-    mount elsewhere."""
+def mounts(*directories):
+    """Returns the mount points in and below `directories` and this program's own directories; other programs
+    may mount elsewhere."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         points = {line.split()[4] for line in file}
     return {point for point in points if MOUNTED_BY_TEST not in point and
             (point.startswith(f"{SCRATCH}/{os.getpid()}.") or
-             any(f"{point}/".startswith(f"{folder}/") for folder in folders))}
+             any(f"{point}/".startswith(f"{directory}/") for directory in directories))}
 
 
 def wait_until(condition, seconds=30):
@@ -389,9 +389,9 @@ def wait_until(condition, seconds=30):
 class Tidy:
     """with Tidy(home, …) as tidy: commands …; then tidy.complaints() returns what they left behind."""
 
-    def __init__(self, home, *folders):
-        self.home, self.folders = home, folders
-        self.places = (home.folder, home.store, *folders)
+    def __init__(self, home, *directories):
+        self.home, self.directories = home, directories
+        self.places = (home.dir, home.store, *directories)
         self.before = mounts(*self.places)
 
     def __enter__(self):
@@ -402,7 +402,7 @@ class Tidy:
 
     def complaints(self, seconds=120):
         found = [f"still runs: {line}" for line in processes_left(seconds)]
-        found += [f"left behind: {path}" for path in self.home.leftovers(*self.folders)]
+        found += [f"left behind: {path}" for path in self.home.leftovers(*self.directories)]
         return found + [f"left mounted: {point}" for point in mounts(*self.places) - self.before]
 
 

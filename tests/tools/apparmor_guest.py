@@ -127,9 +127,9 @@ def create(mode, name):
 
 
 def profile_of_user():
-    folder = "/home/tester/.config/rootlet/profiles"
-    os.makedirs(folder)
-    with open(f"{folder}/small.conf", "w", encoding="ascii") as out:
+    directory = "/home/tester/.config/rootlet/profiles"
+    os.makedirs(directory)
+    with open(f"{directory}/small.conf", "w", encoding="ascii") as out:
         out.write("[packages]\nall = attr acl\n")
     root("chown", "-R", "tester:tester", "/home/tester")
 

@@ -51,13 +51,13 @@ static int secret_file = -1, inherited_socket = -1;
 static const char *secret_variable;
 static bool confined;
 
-static const char *in(const char *folder, const char *name)
+static const char *in(const char *dir, const char *name)
 {
 	static char paths[4][PATH_SIZE];
 	static unsigned next;
 	char *path = paths[next++ % 4];
 
-	snprintf(path, PATH_SIZE, "%s/%s", folder, name);
+	snprintf(path, PATH_SIZE, "%s/%s", dir, name);
 	return path;
 }
 

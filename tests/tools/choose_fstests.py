@@ -31,16 +31,17 @@ def text_of(path):
 class Fstests:
     """A source tree and what its tests call."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, directory):
+        self.dir = directory
         # Named like their source; tests use the name after a slash or a helper's name.
         self.programs = {}
-        for path in glob.glob(f"{folder}/src/**/*", recursive=True) + glob.glob(f"{folder}/ltp/*"):
-            name, ext = os.path.splitext(path[len(folder) + 1:])
+        for path in glob.glob(f"{directory}/src/**/*", recursive=True) + glob.glob(f"{directory}/ltp/*"):
+            name, ext = os.path.splitext(path[len(directory) + 1:])
             if ext in (".c", ".pl", ".py", ".sh", ".awk") or (not ext and os.access(path, os.X_OK) and
                                                               os.path.isfile(path)):
                 self.programs.setdefault(os.path.basename(name), name)
-        common = [text_of(path) for path in sorted(glob.glob(f"{folder}/common/*")) if os.path.isfile(path)]
+        common = [text_of(path) for path in sorted(glob.glob(f"{directory}/common/*"))
+                  if os.path.isfile(path)]
         self.variables = {name: os.path.basename(path).strip("\"'") for text in common
                           for name, path in VARIABLE.findall(text)}
         self.functions = {}
@@ -70,11 +71,11 @@ class Fstests:
                 left.append(self.functions[name])
         return programs, functions
 
-    def tests(self, fstype, folders):
+    def tests(self, fstype, directories):
         """Returns {name: (programs, functions, groups)} of the tests that may run on FSTYPE."""
         found = {}
-        for path in sorted(path for folder in folders
-                           for path in glob.glob(f"{self.folder}/tests/{folder}/[0-9]*")):
+        for path in sorted(path for directory in directories
+                           for path in glob.glob(f"{self.dir}/tests/{directory}/[0-9]*")):
             if not re.fullmatch(r"\d{3,}", os.path.basename(path)):
                 continue
             text = text_of(path)
@@ -115,8 +116,8 @@ def choose(tests, count):
 def main():
     fstests = Fstests(sys.argv[1])
     os.makedirs(LISTS, exist_ok=True)
-    for fstype, (count, folders) in WANTED.items():
-        tests = fstests.tests(fstype, folders)
+    for fstype, (count, directories) in WANTED.items():
+        tests = fstests.tests(fstype, directories)
         names = choose(tests, count)
         with open(f"{LISTS}/{fstype}.list", "w", encoding="utf-8") as file:
             file.write(f"# Chosen by tests/tools/choose_fstests.py from {len(tests)} tests that run on "

@@ -36,23 +36,23 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 SECONDS = 1200  # for a test program
 
 
-def call(words, folder, environment=None):
-    return subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE,
+def call(words, directory, environment=None):
+    return subprocess.run(words, cwd=directory, env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
 
-def left_out(folder, names):
+def left_out(directory, names):
     """Builds, at the top, and what is not source."""
     return [name for name in names if name in (".git", "__pycache__") or
-            (folder == SOURCE and name.startswith("build"))]
+            (directory == SOURCE and name.startswith("build"))]
 
 
-def make_copy(folder):
-    shutil.copytree(SOURCE, folder, symlinks=True, dirs_exist_ok=True, ignore=left_out)
+def make_copy(directory):
+    shutil.copytree(SOURCE, directory, symlinks=True, dirs_exist_ok=True, ignore=left_out)
     # Other users run the tests' commands from there.
-    os.chmod(folder, 0o755)
-    done = call(["meson", "setup", "build"], folder)
-    return done if done.returncode else call(["ninja", "-C", "build"], folder)
+    os.chmod(directory, 0o755)
+    done = call(["meson", "setup", "build"], directory)
+    return done if done.returncode else call(["ninja", "-C", "build"], directory)
 
 
 def mutations(path):
@@ -68,24 +68,24 @@ def unfold(text):
     return "\n".join(line.removeprefix("|") for line in text.split("\n"))
 
 
-def misfit(folder, one):
+def misfit(directory, one):
     """Why the mutation does not fit the source tree, or ""."""
-    path = os.path.join(folder, one["file"])
+    path = os.path.join(directory, one["file"])
     if not os.path.exists(path):
         return f"there is no {one['file']}"
     with open(path, encoding="utf-8") as file:
         count = file.read().count(unfold(one["old"]))
     if count != 1:
         return f"the old text occurs {count} times in {one['file']}"
-    with open(f"{folder}/tests/meson.build", encoding="utf-8") as file:
+    with open(f"{directory}/tests/meson.build", encoding="utf-8") as file:
         known = set(re.findall(r"^  '(\w+)': ", file.read(), re.M))
     missing = [test for test in one["tests"].split() if test not in known]
     return f"no such test: {' '.join(missing)}" if missing or not one["tests"].split() else ""
 
 
-def change(folder, one):
+def change(directory, one):
     """Applies the mutation. Returns (path, its text before)."""
-    path = os.path.join(folder, one["file"])
+    path = os.path.join(directory, one["file"])
     with open(path, encoding="utf-8") as file:
         before = file.read()
     with open(path, "w", encoding="utf-8") as file:
@@ -106,47 +106,47 @@ def results(log):
     return found
 
 
-def run_tests(folder, names, **environment):
+def run_tests(directory, names, **environment):
     """See results(). The rootfs of one run is not used by the next: a mutation may have spoiled it."""
     # Short, as sockets and the lines of a policy limit how long a path below it may be.
-    scratch = f"{folder}/s"
+    scratch = f"{directory}/s"
     environment = {**os.environ, "ROOTLET_TEST_LONG": "0", **environment}
     environment.pop("ROOTLET_TEST_SCRATCH", None)
     if os.geteuid() == 0:
         os.mkdir(scratch, 0o755)
         environment["ROOTLET_TEST_SCRATCH"] = scratch
-    log = f"{folder}/build/meson-logs/mutate.json"
+    log = f"{directory}/build/meson-logs/mutate.json"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(log)
     try:
         # A TERM makes meson end its tests.
         call(["timeout", "--foreground", str(SECONDS * len(names)), "meson", "test", "-C", "build",
               "--no-rebuild",
-              "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], folder,
+              "--timeout-multiplier", "4", "--num-processes", "2", "--logbase", "mutate", *names], directory,
              environment)
         return results(log) if os.path.exists(log) else {}
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", scratch], check=False)
 
 
-def targets(folder, one):
+def targets(directory, one):
     """What has to be built for its tests: for unit tests, only those programs."""
     programs = [f"tests/test_{test}" for test in one["tests"].split()]
-    return programs if all(os.path.exists(f"{folder}/build/{path}") for path in programs) else []
+    return programs if all(os.path.exists(f"{directory}/build/{path}") for path in programs) else []
 
 
-def try_one(folder, one):
+def try_one(directory, one):
     """(program, case) that noticed it, and why nothing did."""
-    wrong = misfit(folder, one)
+    wrong = misfit(directory, one)
     if wrong:
         return None, wrong
-    path, before = change(folder, one)
+    path, before = change(directory, one)
     try:
-        done = call(["ninja", "-C", "build", *targets(folder, one)], folder)
+        done = call(["ninja", "-C", "build", *targets(directory, one)], directory)
         if done.returncode:
             return None, "it does not compile:\n" + "\n".join(done.stdout.splitlines()[-10:])
         for test in one["tests"].split():
-            ran = run_tests(folder, [test], ROOTLET_TEST_STOP="1")
+            ran = run_tests(directory, [test], ROOTLET_TEST_STOP="1")
             failed = [(program, case) for program, cases in ran.items() for good, case in cases if not good]
             if failed:
                 return failed[0], ""
@@ -163,28 +163,28 @@ def passes(cases, case):
     return bool(cases) and all(good for good, _ in cases)
 
 
-def fail_unchanged(folder, noticed):
+def fail_unchanged(directory, noticed):
     """Those of the (program, case) that fail without any mutation, too."""
-    if not noticed or call(["ninja", "-C", "build"], folder).returncode:
+    if not noticed or call(["ninja", "-C", "build"], directory).returncode:
         return noticed
-    ran = run_tests(folder, sorted({program for program, _ in noticed}),
+    ran = run_tests(directory, sorted({program for program, _ in noticed}),
                     ROOTLET_TEST_UNTIL="\n".join(map(": ".join, noticed)))
     return {(program, case) for program, case in noticed if not passes(ran.get(program, []), case)}
 
 
-def try_all(folder, chosen):
+def try_all(directory, chosen):
     """Prints what becomes of each mutation; returns how many were not noticed."""
-    done = make_copy(folder)
+    done = make_copy(directory)
     if done.returncode:
         print(f"Bail out! the copy cannot be built\n{done.stdout[-2000:]}")
         return len(chosen)
     found = {}
     for name, one in chosen.items():
         began = time.monotonic()
-        found[name] = by, why = try_one(folder, one)
+        found[name] = by, why = try_one(directory, one)
         print(f"# {name}: {f'noticed by {by[0]}: {by[1]}' if by else why.splitlines()[0]}; "
               f"{time.monotonic() - began:.0f} s", flush=True)
-    failing = fail_unchanged(folder, {by for by, _ in found.values() if by})
+    failing = fail_unchanged(directory, {by for by, _ in found.values() if by})
     survived = 0
     for number, (name, (by, why)) in enumerate(found.items(), 1):
         if by in failing:
@@ -227,13 +227,13 @@ def main():
         wrong = [f"{name}: {why}" for name, one in chosen.items() if (why := misfit(SOURCE, one))]
         print("\n".join(wrong) or f"all {len(chosen)} fit")
         return 1 if wrong else 0
-    folder = words.copy or tempfile.mkdtemp(
+    directory = words.copy or tempfile.mkdtemp(
         prefix="mutate.", dir=os.environ.get("ROOTLET_TEST_SCRATCH", "/var/tmp"))
     try:
-        return 0 if try_all(folder, chosen) == 0 else 1
+        return 0 if try_all(directory, chosen) == 0 else 1
     finally:
         if not words.copy:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 sys.exit(main())

@@ -58,7 +58,7 @@ def rootlet(*words):
     environment = {"HOME": HOME, "XDG_CACHE_HOME": f"{HOME}/cache", "XDG_STATE_HOME": f"{HOME}/state",
                    "XDG_CONFIG_HOME": f"{SHARE}/config", "LANG": "C.UTF-8",
                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                   "LD_LIBRARY_PATH": f"{SHARE}/lib", "ROOTLET_RUN_FOLDER": f"{HOME}/state"}
+                   "LD_LIBRARY_PATH": f"{SHARE}/lib", "ROOTLET_RUN_DIR": f"{HOME}/state"}
     program = words[0] if words[0].startswith("/") else f"{BUILD}/frontend/rootlet"
     return subprocess.run([program, *(words if program != words[0] else ())], env=environment, check=False,
                           text=True,
@@ -69,19 +69,19 @@ def mark(name):
     run("dmsetup", "message", "log", "0", f"mark {name}")
 
 
-def listing(folder, known=None):
+def listing(directory, known=None):
     """Returns a hash of everything in a tree, or None if it is missing. KNOWN: hashes of files that trees
     share, by inode."""
-    if not os.path.isdir(folder):
+    if not os.path.isdir(directory):
         return None
     known = {} if known is None else known
     whole = hashlib.sha256()
-    for at, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(folders + files):
+    for at, directories, files in os.walk(directory):
+        directories.sort()
+        for name in sorted(directories + files):
             path = f"{at}/{name}"
             info = os.lstat(path)
-            facts = f"{path[len(folder):]} {info.st_mode:o} {info.st_uid} {info.st_gid} "
+            facts = f"{path[len(directory):]} {info.st_mode:o} {info.st_uid} {info.st_gid} "
             if stat.S_ISLNK(info.st_mode):
                 facts += os.readlink(path)
             elif stat.S_ISREG(info.st_mode):
@@ -98,9 +98,9 @@ def rootfs(at, known=None):
 
 
 def snapshots(at, known=None):
-    folder = f"{at}/home/cache/rootlet/bases"
-    return {name: listing(f"{folder}/{name}", known)
-            for name in (os.listdir(folder) if os.path.isdir(folder) else ())
+    directory = f"{at}/home/cache/rootlet/bases"
+    return {name: listing(f"{directory}/{name}", known)
+            for name in (os.listdir(directory) if os.path.isdir(directory) else ())
             if re.fullmatch(r"[0-9a-f]{64}", name)}
 
 
@@ -123,7 +123,7 @@ CREATE = ("create", "--name", "one", "--release", "jammy", "--profile", "test", 
 # (description and mark; action): one publish of each kind, in sequence.
 STEPS = [
     ("created", CREATE),
-    ("recorded", (f"{BUILD}/tests/test_run_folder",)),
+    ("recorded", (f"{BUILD}/tests/test_run_dir",)),
     ("changed", None),
     ("replaced", (*CREATE, "--force")),
     ("deleted", ("delete", "--name", "one", "--yes")),
@@ -243,18 +243,18 @@ def wrong_records(at, done):
                 json.loads(line)
             except ValueError:
                 yield f"the audit log has an invalid line: {line[:80]}"
-    run_folder = f"{state}/run"
+    run_dir = f"{state}/run"
     for name in ("run.json", "tests.jsonl"):
         try:
-            with open(f"{run_folder}/{name}", encoding="utf-8") as file:
+            with open(f"{run_dir}/{name}", encoding="utf-8") as file:
                 json.loads(file.read())
         except FileNotFoundError:
             if done >= 2:
                 yield f"{name} is gone"
         except ValueError:
             yield f"{name} is incomplete"
-    if done >= 2 and os.path.exists(f"{run_folder}/run.json"):
-        with open(f"{run_folder}/run.json", encoding="utf-8") as file:
+    if done >= 2 and os.path.exists(f"{run_dir}/run.json"):
+        with open(f"{run_dir}/run.json", encoding="utf-8") as file:
             if "second" not in file.read():
                 yield "run.json is outdated"
 
@@ -312,8 +312,8 @@ def main():
     for module in ("dm-mod", "dm-log-writes", "dm-snapshot", "loop", "ext4"):
         run("modprobe", module)
     size = run("blockdev", "--getsz", DATA).stdout.strip()
-    for folder in (AT, "/mnt/cut", BUILD):
-        os.makedirs(folder, exist_ok=True)
+    for directory in (AT, "/mnt/cut", BUILD):
+        os.makedirs(directory, exist_ok=True)
     # There, rootlet uses the helper beside it.
     run("mount", "--bind", f"{SHARE}/build", BUILD)
     run("dmsetup", "create", "log", "--table", f"0 {size} log-writes {DATA} {LOG}")

@@ -115,7 +115,7 @@ def packages_of_configurations(rootlet):
                    for name in choice.split("|")})
 
 
-def record(rootlet, release, folder, home):
+def record(rootlet, release, directory, home):
     """Returns the names of all packages of the release."""
     expected, mirrors = {}, {}
     for profile in PROFILES:
@@ -125,31 +125,31 @@ def record(rootlet, release, folder, home):
     indexes = {pocket: index_of(cache, f"{mirrors[pocket]}/dists/{release}{pocket}/InRelease", components)
                for pocket in POCKETS}
     reduced = reduce(indexes, {one for profile in expected.values() for one in profile["packages"]})
-    with tarfile.open(f"{folder}/{release}.tar.xz", "w:xz", preset=9) as tar:
+    with tarfile.open(f"{directory}/{release}.tar.xz", "w:xz", preset=9) as tar:
         files = [*files_of(release, indexes, reduced, home),
                  ("expected.json", json.dumps(expected, indent=1).encode())]
         for name, data in files:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    print(f"{release}: {os.path.getsize(f'{folder}/{release}.tar.xz')} bytes")
+    print(f"{release}: {os.path.getsize(f'{directory}/{release}.tar.xz')} bytes")
     return {fields_of(stanza)["Package"] for _, components in indexes.values()
             for stanzas in components.values() for stanza in stanzas}
 
 
-def main(rootlet, folder):
-    os.makedirs(folder, exist_ok=True)
+def main(rootlet, directory):
+    os.makedirs(directory, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
         subprocess.run([*gpg, "--passphrase", "", "--quick-generate-key", "recorded <recorded@example.org>",
                         "rsa3072",
                         "sign", "never"], check=True)
-        subprocess.run([*gpg, "--yes", "--output", f"{folder}/keyring.gpg", "--export"], check=True)
-        with open(f"{folder}/configurations.list", "w", encoding="utf-8") as out:
+        subprocess.run([*gpg, "--yes", "--output", f"{directory}/keyring.gpg", "--export"], check=True)
+        with open(f"{directory}/configurations.list", "w", encoding="utf-8") as out:
             out.write("# Which packages that configurations name each release has: written by "
                       "tests/tools/record_releases.py.\n")
             for release in RELEASES:
-                has = record(rootlet, release, folder, home)
+                has = record(rootlet, release, directory, home)
                 words = [name for name in packages_of_configurations(rootlet) if name in has]
                 out.write(f"{release}: {' '.join(words)}\n")
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=False)

@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define NOT_A_CALL 9999 /* newer than any list */
-#define NOWHERE "/no/such/folder"
+#define NOWHERE "/no/such/directory"
 
 static void tell(const char *name, long result)
 {

@@ -115,10 +115,10 @@ static void open_files(void)
 	}
 }
 
-static void read_secret(const char *what, int folder, const char *path)
+static void read_secret(const char *what, int dir, const char *path)
 {
 	char text[64] = "";
-	int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0 && read(fd, text, sizeof(text) - 1) >= 0)
 		say("%s=%s ", what, text);

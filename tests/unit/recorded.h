@@ -29,8 +29,8 @@ static inline void tap_note(const char *text)
 	}
 }
 
-/* Calls TRY for every file NAME+SUFFIX in tests/recorded/FOLDER that has a NAME.expected. */
-static inline void recorded_each(const char *folder, const char *suffix,
+/* Calls TRY for every file NAME+SUFFIX in tests/recorded/DIR that has a NAME.expected. */
+static inline void recorded_each(const char *dir, const char *suffix,
 				 void (*try)(const char *name, const char *text, size_t size,
 					     const char *expected))
 {
@@ -39,7 +39,7 @@ static inline void recorded_each(const char *folder, const char *suffix,
 	DIR *directory;
 	struct dirent *entry;
 
-	snprintf(path, sizeof(path), RECORDED "/%s", folder);
+	snprintf(path, sizeof(path), RECORDED "/%s", dir);
 	directory = opendir(path);
 	while (directory && (entry = readdir(directory))) {
 		size_t length = strlen(entry->d_name), ending = strlen(suffix), size, ignored;
@@ -47,9 +47,9 @@ static inline void recorded_each(const char *folder, const char *suffix,
 
 		if (length <= ending || strcmp(entry->d_name + length - ending, suffix) != 0)
 			continue;
-		snprintf(path, sizeof(path), RECORDED "/%s/%s", folder, entry->d_name);
+		snprintf(path, sizeof(path), RECORDED "/%s/%s", dir, entry->d_name);
 		text = recorded_read(path, &size);
-		snprintf(path, sizeof(path), RECORDED "/%s/%.*s.expected", folder,
+		snprintf(path, sizeof(path), RECORDED "/%s/%.*s.expected", dir,
 			 (int)(length - ending), entry->d_name);
 		expected = recorded_read(path, &ignored);
 		tap_check(text && expected, "%s can be read", entry->d_name);
@@ -61,5 +61,5 @@ static inline void recorded_each(const char *folder, const char *suffix,
 	}
 	if (directory)
 		closedir(directory);
-	tap_check(count > 0, "%s has recordings", folder);
+	tap_check(count > 0, "%s has recordings", dir);
 }

@@ -108,7 +108,7 @@ static int open_log(const char *path, struct error **err)
 	return audit_file_open(&session, -1, err);
 }
 
-static void check_file(const char *folder)
+static void check_file(const char *dir)
 {
 	static const struct {
 		const char *what;
@@ -122,7 +122,7 @@ static void check_file(const char *folder)
 		     { "another user's", 1000, 0600, false } };
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/log", folder);
+	snprintf(path, sizeof(path), "%s/log", dir);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
 		_cleanup_close_ int made = open(path, O_WRONLY | O_CREAT, 0600), fd = -1;
@@ -136,15 +136,15 @@ static void check_file(const char *folder)
 	}
 }
 
-static void check_no_file(const char *folder)
+static void check_no_file(const char *dir)
 {
 	_cleanup_error_ struct error *err = NULL;
 	char path[256];
 
-	tap_check(open_log(folder, &err) == -1 && err && err->code == ERR_HOST,
+	tap_check(open_log(dir, &err) == -1 && err && err->code == ERR_HOST,
 		  "a directory: refused");
 	error_free(&err);
-	snprintf(path, sizeof(path), "%s/link", folder);
+	snprintf(path, sizeof(path), "%s/link", dir);
 	if (symlink("/dev/null", path) < 0)
 		abort();
 	tap_check(open_log(path, &err) == -1 && err && err->code == ERR_HOST, "a link: refused");
@@ -154,7 +154,7 @@ static void check_no_file(const char *folder)
 }
 
 /* The caller's own log, passed as a descriptor. */
-static void check_own(const char *folder)
+static void check_own(const char *dir)
 {
 	static const struct {
 		const char *what;
@@ -167,7 +167,7 @@ static void check_own(const char *folder)
 		     { "of another's", O_RDWR | O_APPEND, 1, false } };
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/own", folder);
+	snprintf(path, sizeof(path), "%s/own", dir);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int fd = open(path, rows[i].flags | O_CREAT | O_CLOEXEC, 0600);
 		int got = file_check(fd, geteuid() + rows[i].uid, O_RDWR | O_APPEND);
@@ -185,18 +185,18 @@ static void check_own(const char *folder)
 
 int main(void)
 {
-	char folder[SCRATCH_SIZE] = "backends";
+	char dir[SCRATCH_SIZE] = "backends";
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	check_fields();
 	check_broken();
-	check_own(folder);
-	check_no_file(folder);
+	check_own(dir);
+	check_no_file(dir);
 	if (geteuid() == 0)
-		check_file(folder);
+		check_file(dir);
 	else
 		printf("ok %u - root's file # SKIP needs root\n", ++tap_count);
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

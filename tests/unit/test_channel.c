@@ -24,13 +24,13 @@ static void channel_open(void)
 
 static unsigned open_descriptors(void)
 {
-	DIR *folder = opendir("/proc/self/fd");
+	DIR *dir = opendir("/proc/self/fd");
 	unsigned count = 0;
 
-	while (folder && readdir(folder))
+	while (dir && readdir(dir))
 		count++;
-	if (folder)
-		closedir(folder);
+	if (dir)
+		closedir(dir);
 	return count;
 }
 

@@ -99,7 +99,7 @@ static void begin(const char *files)
 	memset(&fault, 0, sizeof(fault));
 	if (dir >= 0)
 		close(dir);
-	folder_remove(AT_FDCWD, made);
+	dir_remove(AT_FDCWD, made);
 	if (mkdir(made, 0700) < 0 || (dir = open(made, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 	    claims_make(dir, NULL, NULL) < 0)
 		abort();
@@ -623,7 +623,7 @@ static void check_again(void)
 		  "the first batch has number 0");
 	tap_check(claims_finish(dir, &c, NULL) == 1,
 		  "the first batch is finished after publishing");
-	folder_remove(dir, "queue");
+	dir_remove(dir, "queue");
 	tap_check(!claims_published(dir), "a queue that is gone is not published");
 }
 
@@ -639,6 +639,6 @@ int main(void)
 	check_starts();
 	check_again();
 	close(dir);
-	folder_remove(AT_FDCWD, made);
+	dir_remove(AT_FDCWD, made);
 	return tap_done();
 }

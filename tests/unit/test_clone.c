@@ -92,7 +92,7 @@ static bool contains(int tree, const char *path, const char *text)
 static char top[SCRATCH_SIZE] = "clone";
 static int above;
 
-static int open_folder(const char *name)
+static int open_dir(const char *name)
 {
 	if (mkdirat(above, name, 0755) < 0)
 		return -1;
@@ -160,7 +160,7 @@ static bool same_digest(int one, int other)
 
 static void check_clone(void)
 {
-	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	_cleanup_close_ int from = open_dir("from"), to = open_dir("to");
 	enum clone_way way = CLONE_COPY;
 	int fd, names;
 
@@ -198,8 +198,8 @@ static void check_lists(void)
 	static const char one[] = "usr/bin\0su\0twin\0\0usr\0empty\0",
 			  other[] = "usr/bin\0twin\0su\0\0usr\0empty\0",
 			  linked[] = "usr/bin\0su\0twin\0", also[] = "usr/bin\0twin\0su\0";
-	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
-	_cleanup_close_ int copies = open_folder("copies");
+	_cleanup_close_ int from = open_dir("from"), to = open_dir("to");
+	_cleanup_close_ int copies = open_dir("copies");
 	enum clone_way way = CLONE_LINK;
 	int names = -1;
 
@@ -234,7 +234,7 @@ static void check_lists(void)
 /* Between filesystems, the kernel may not support copying by itself. */
 static void check_across(void)
 {
-	_cleanup_close_ int from = open_folder("from"), to = -1;
+	_cleanup_close_ int from = open_dir("from"), to = -1;
 	char other[] = "/dev/shm/rootlet-test-clone.XXXXXX";
 	enum clone_way way = CLONE_COPY;
 	int names;
@@ -253,7 +253,7 @@ static void check_across(void)
 /* Programs may leave pipes: a copy omits them, but the digest of a tree includes them. */
 static void check_pipe(void)
 {
-	_cleanup_close_ int from = open_folder("from"), to = open_folder("to");
+	_cleanup_close_ int from = open_dir("from"), to = open_dir("to");
 	struct tree_digest without, with;
 	enum clone_way way = CLONE_COPY;
 	int names;
@@ -297,7 +297,7 @@ static void check_depth(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		_cleanup_error_ struct error *err = NULL;
-		_cleanup_close_ int from = open_folder("from");
+		_cleanup_close_ int from = open_dir("from");
 		struct tree_digest digest;
 
 		dig(from, rows[i].name, rows[i].count);

@@ -76,19 +76,19 @@ static void check_sizes(int tree, const char *outside)
 int main(void)
 {
 	_cleanup_error_ struct error *err = NULL;
-	char folder[SCRATCH_SIZE] = "count", outside[SCRATCH_SIZE] = "count";
+	char dir[SCRATCH_SIZE] = "count", outside[SCRATCH_SIZE] = "count";
 	struct tree_census census;
 	int tree, other;
 
-	if (!scratch_make(folder) || !scratch_make(outside) ||
-	    (tree = open(folder, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0) {
+	if (!scratch_make(dir) || !scratch_make(outside) ||
+	    (tree = open(dir, O_RDONLY | O_DIRECTORY)) < 0 || make_files(tree) < 0) {
 		perror("test_count");
 		return 1;
 	}
 	tap_check(count_tree(tree, &census, &err) == 0 && census.files == FILES + 1,
 		  "everything in a tree is counted, including its root");
 	check_sizes(tree, outside);
-	tap_check(empty_tree(tree, NULL) == 0 && rmdir(folder) == 0, "and removed");
+	tap_check(empty_tree(tree, NULL) == 0 && rmdir(dir) == 0, "and removed");
 	other = open(outside, O_RDONLY | O_DIRECTORY);
 	empty_tree(other, NULL);
 	rmdir(outside);

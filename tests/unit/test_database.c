@@ -51,7 +51,7 @@ static const struct {
 	  "cannot read toy.conffiles" },
 };
 
-static char folder[SCRATCH_SIZE] = "database";
+static char dir[SCRATCH_SIZE] = "database";
 
 static void put(int tree, const char *path, const char *text)
 {
@@ -65,16 +65,16 @@ static void fill(int tree, size_t row)
 {
 	char path[256];
 
-	close(tree_make_folders(tree, "etc"));
-	close(tree_make_folders(tree, DPKG_INFO));
-	close(tree_make_folders(tree, TRIGGERS "taken"));
+	close(tree_make_dirs(tree, "etc"));
+	close(tree_make_dirs(tree, DPKG_INFO));
+	close(tree_make_dirs(tree, TRIGGERS "taken"));
 	put(tree, "etc/toy.conf.dpkg-new", "toy.conf\n");
 	put(tree, "etc/there.dpkg-new", "new\n");
 	put(tree, "etc/there", "there\n");
 	if (symlinkat("etc", tree, "link") < 0)
 		abort();
 	if (strcmp(rows[row].kind, "list-is-a-directory") == 0) {
-		close(tree_make_folders(tree, DPKG_INFO "/toy.conffiles"));
+		close(tree_make_dirs(tree, DPKG_INFO "/toy.conffiles"));
 		return;
 	}
 	snprintf(path, sizeof(path), DPKG_INFO "/toy.%s", rows[row].kind);
@@ -92,9 +92,9 @@ static void check_row(size_t row)
 	size_t size;
 	int r;
 
-	if (mkdir(folder, 0755) < 0)
+	if (mkdir(dir, 0755) < 0)
 		abort();
-	layout.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	layout.tree = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fill(layout.tree, row);
 	plan.count = 1;
 	plan.packages[0] = (struct unpacked_package){
@@ -115,14 +115,14 @@ static void check_row(size_t row)
 		tap_check(r == 0 && tap_same(text, rows[row].content), "%s: %s", rows[row].what,
 			  err ? err->message : "taken");
 	close(layout.tree);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	if (system(command) != 0)
 		abort();
 }
 
 int main(void)
 {
-	if (!scratch_make(folder) || rmdir(folder) < 0)
+	if (!scratch_make(dir) || rmdir(dir) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		check_row(i);

@@ -19,7 +19,7 @@
 #include "scratch.h"
 #include "tap.h"
 
-static char folder[SCRATCH_SIZE] = "decompress";
+static char dir[SCRATCH_SIZE] = "decompress";
 static const char *const programs[] = { "lrzip", "grzip", "lzop",  "lzip", "zstd",    "lz4",
 					"xz",	 "gzip",  "bzip2", "lzma", "compress" };
 #define PROGRAMS (sizeof(programs) / sizeof(*programs))
@@ -52,7 +52,7 @@ static const char *path_of(const char *name)
 {
 	static char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return path;
 }
 
@@ -85,12 +85,12 @@ static int file_of(const struct beginning *b)
 static void make_programs(void)
 {
 	char script[256];
-	int size = snprintf(script, sizeof(script), "#!/bin/sh\n>%s/started\n", folder);
+	int size = snprintf(script, sizeof(script), "#!/bin/sh\n>%s/started\n", dir);
 	bool good = true;
 
 	for (size_t i = 0; i < PROGRAMS; i++)
 		good = good && write_bytes(programs[i], script, (size_t)size, 0755);
-	tap_check(good && setenv("PATH", folder, 1) == 0, "programs of these names are in PATH");
+	tap_check(good && setenv("PATH", dir, 1) == 0, "programs of these names are in PATH");
 }
 
 /* The trap works: libarchive starts programs if no filters are named. */
@@ -165,7 +165,7 @@ static char *place(const char *path)
 static void check_deb(const struct beginning *b)
 {
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int into = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int into = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char deb[8 + 60 + 1024] = "!<arch>\n";
 
 	snprintf(deb + 8, 61, "%-16s%-12d%-6d%-6d%-8d%-10d`\n", "data.tar", 0, 0, 0, 100644, 1024);
@@ -203,7 +203,7 @@ static void check_kernel(const struct beginning *b)
 
 int main(void)
 {
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	make_programs();
 	check_trap();
@@ -217,6 +217,6 @@ int main(void)
 		unlink(path_of(programs[i]));
 	unlink(path_of("x.deb"));
 	unlink(path_of("bzImage"));
-	tap_check(rmdir(folder) == 0, "nothing else remains");
+	tap_check(rmdir(dir) == 0, "nothing else remains");
 	return tap_done();
 }

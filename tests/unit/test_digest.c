@@ -26,7 +26,7 @@ struct entry {
 
 static const struct entry plain[ENTRIES] = {
 	{ "a", "content of a", 0644, NULL, NULL }, { "b", "content of b", 0644, NULL, NULL },
-	{ "folder", NULL, 0755, NULL, NULL },	   { "folder/a", "", 0600, NULL, NULL },
+	{ "directory", NULL, 0755, NULL, NULL },   { "directory/a", "", 0600, NULL, NULL },
 	{ "link", "-> a", 0, NULL, NULL },
 };
 
@@ -55,8 +55,8 @@ static bool make(int tree, const struct entry *e)
 /* The digest of a tree of ENTRIES, created in this order or in reverse. */
 static bool take(const struct entry *entries, bool backwards, struct tree_digest *digest)
 {
-	char folder[SCRATCH_SIZE] = "digest";
-	_cleanup_close_ int tree = scratch_make(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+	char dir[SCRATCH_SIZE] = "digest";
+	_cleanup_close_ int tree = scratch_make(dir) ? open(dir, O_RDONLY | O_DIRECTORY) : -1;
 	size_t count = 0;
 	bool good = tree >= 0;
 
@@ -72,7 +72,7 @@ static bool take(const struct entry *entries, bool backwards, struct tree_digest
 	good = good && digest_tree(tree, digest, NULL) == 0 && digest->count == count + 1;
 	if (tree >= 0)
 		empty_tree(tree, NULL);
-	rmdir(folder);
+	rmdir(dir);
 	return good;
 }
 
@@ -107,7 +107,7 @@ static void check_attributes(void)
 
 	differs("an extended attribute", 0, one);
 	differs("an extended attribute of a directory", 2,
-		(struct entry){ "folder", NULL, 0755, "1", NULL });
+		(struct entry){ "directory", NULL, 0755, "1", NULL });
 	memcpy(entries, plain, sizeof(entries));
 	entries[0] = one;
 	take(entries, false, &first);
@@ -134,9 +134,9 @@ static void check_attributes(void)
 
 static void check_failures(void)
 {
-	char folder[SCRATCH_SIZE] = "digest";
+	char dir[SCRATCH_SIZE] = "digest";
 	_cleanup_error_ struct error *err = NULL;
-	_cleanup_close_ int tree = scratch_make(folder) ? open(folder, O_RDONLY | O_DIRECTORY) : -1;
+	_cleanup_close_ int tree = scratch_make(dir) ? open(dir, O_RDONLY | O_DIRECTORY) : -1;
 	_cleanup_close_ int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct tree_digest digest;
 
@@ -144,7 +144,7 @@ static void check_failures(void)
 		  "something other than a tree has no digest: %s", err ? err->message : "it has");
 	tap_check(digest_tree(tree, &digest, NULL) == 0 && digest.count == 1,
 		  "an empty tree has one entry");
-	rmdir(folder);
+	rmdir(dir);
 }
 
 int main(void)
@@ -162,7 +162,7 @@ int main(void)
 	differs("a byte more", 0, (struct entry){ "a", "content of a!", 0644, NULL, NULL });
 	differs("a mode", 0, (struct entry){ "a", "content of a", 0640, NULL, NULL });
 	differs("a setuid bit", 0, (struct entry){ "a", "content of a", 04644, NULL, NULL });
-	differs("a directory's mode", 2, (struct entry){ "folder", NULL, 0711, NULL, NULL });
+	differs("a directory's mode", 2, (struct entry){ "directory", NULL, 0711, NULL, NULL });
 	differs("a name", 0, (struct entry){ "c", "content of a", 0644, NULL, NULL });
 	differs("a symlink's target", 4, (struct entry){ "link", "-> b", 0, NULL, NULL });
 	differs("a file for a link", 4, (struct entry){ "link", "a", 0777, NULL, NULL });

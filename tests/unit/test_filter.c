@@ -17,7 +17,7 @@ static const char *const list[] = {
 
 static const struct row {
 	const char *path;
-	bool folder, skip;
+	bool dir, skip;
 } rows[] = {
 	{ "/usr/bin/ls", false, false },
 	{ "/usr/share/doc", true, false },
@@ -50,9 +50,9 @@ int main(void)
 	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
 		words_append(&filters, list[i]);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		tap_check(filters_skip(&filters, rows[i].path, rows[i].folder) == rows[i].skip,
+		tap_check(filters_skip(&filters, rows[i].path, rows[i].dir) == rows[i].skip,
 			  "%s is %s", rows[i].path, rows[i].skip ? "left out" : "kept");
-		tap_check(!filters_skip(&none, rows[i].path, rows[i].folder),
+		tap_check(!filters_skip(&none, rows[i].path, rows[i].dir),
 			  "%s is kept without filters", rows[i].path);
 	}
 	return tap_done();

@@ -419,16 +419,16 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int main(void)
 {
-	char folder[SCRATCH_SIZE] = "index", full[256];
+	char dir[SCRATCH_SIZE] = "index", full[256];
 	_cleanup_close_ int host = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	/* Not everyone can create a device there. */
-	snprintf(full, sizeof(full), "%s/full", folder);
+	snprintf(full, sizeof(full), "%s/full", dir);
 	if (symlink("/proc/self/fd/99", full) < 0 || dup2(open("/dev/full", O_WRONLY), 99) != 99)
 		return 1;
-	if (!enter_root(folder)) {
+	if (!enter_root(dir)) {
 		tap_check(false, "a private root");
 	} else {
 		check_begin("native", false);
@@ -444,6 +444,6 @@ int main(void)
 	}
 	if (fchdir(host) < 0 || chroot(".") < 0)
 		return 1;
-	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return tap_done();
 }

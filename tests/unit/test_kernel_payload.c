@@ -36,7 +36,7 @@ struct note_file {
 };
 _Static_assert(sizeof(struct note_file) == SIZE, "no padding");
 
-static char folder[SCRATCH_SIZE];
+static char dir[SCRATCH_SIZE];
 static struct note_file file;
 
 static void make_file(void)
@@ -135,7 +135,7 @@ static char *write_image(const char *name, const char *version, unsigned stated)
 	image[0x20f] = 1; /* the version is at 0x300 */
 	memcpy(image + 0x300, version, strlen(version));
 	image[PAYLOAD_AT + SIZE + 1] = (uint8_t)(stated >> 8);
-	if (asprintf(&path, "%s/%s", folder, name) < 0)
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return NULL;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	tap_check(fd >= 0 && write(fd, image, sizeof(image)) == sizeof(image), "write %s", name);
@@ -205,11 +205,11 @@ static void check_images(void)
 
 int main(void)
 {
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	check_files();
 	check_choices();
 	check_images();
-	scratch_remove(folder);
+	scratch_remove(dir);
 	return tap_done();
 }

@@ -20,7 +20,7 @@
 #include "scratch.h"
 #include "tap.h"
 
-static char folder[SCRATCH_SIZE] = "landlock";
+static char dir[SCRATCH_SIZE] = "landlock";
 
 static int granted; /* an open file in it that may be reopened */
 
@@ -36,14 +36,14 @@ static int try_run(void)
 
 static int try_home(void)
 {
-	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int try_write(void)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/file", folder);
+	snprintf(path, sizeof(path), "%s/file", dir);
 	return open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 }
 
@@ -60,8 +60,8 @@ static int try_move(void)
 {
 	char from[256], to[256];
 
-	snprintf(from, sizeof(from), "%s/a/x", folder);
-	snprintf(to, sizeof(to), "%s/b/x", folder);
+	snprintf(from, sizeof(from), "%s/a/x", dir);
+	snprintf(to, sizeof(to), "%s/b/x", dir);
 	if (rename(from, to) < 0)
 		return -1;
 	return rename(to, from);
@@ -72,7 +72,7 @@ static int try_device(void)
 	char path[256];
 
 	/* Not 0:0, which anyone can make: to newer kernels that is a file like others. */
-	snprintf(path, sizeof(path), "%s/device", folder);
+	snprintf(path, sizeof(path), "%s/device", dir);
 	if (mknod(path, S_IFCHR, makedev(1, 3)) < 0)
 		return -1;
 	return unlink(path);
@@ -84,7 +84,7 @@ static int try_abstract(void)
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", folder);
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", dir);
 	return connect(fd, (struct sockaddr *)&name, sizeof(name));
 }
 
@@ -235,7 +235,7 @@ static void listen_abstract(void)
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", folder);
+	snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "%s", dir);
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, 50) < 0)
 		exit(2);
 }
@@ -245,15 +245,15 @@ int main(void)
 	int version = landlock_version();
 	char path[256];
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 2;
-	snprintf(path, sizeof(path), "%s/a", folder);
+	snprintf(path, sizeof(path), "%s/a", dir);
 	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/b", folder);
+	snprintf(path, sizeof(path), "%s/b", dir);
 	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/a/x", folder);
+	snprintf(path, sizeof(path), "%s/a/x", dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	snprintf(path, sizeof(path), "%s/granted", folder);
+	snprintf(path, sizeof(path), "%s/granted", dir);
 	granted = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (granted < 0)
 		return 2;
@@ -268,6 +268,6 @@ int main(void)
 	}
 	for (size_t i = 0; i < sizeof(set_rows) / sizeof(*set_rows); i++)
 		check_set(&set_rows[i], version);
-	snprintf(path, sizeof(path), "rm -rf %s", folder);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
 	return system(path) ? 2 : tap_done();
 }

@@ -264,7 +264,7 @@ static void begin(long ahead)
 {
 	if (dir >= 0)
 		close(dir);
-	folder_remove(AT_FDCWD, made);
+	dir_remove(AT_FDCWD, made);
 	memset(&server, 0, sizeof(server));
 	memset(leases, 0, sizeof(leases));
 	server.ahead = ahead;
@@ -365,7 +365,7 @@ static void check_gone(void)
 
 	begin(0);
 	acts(&leases[0], '+');
-	folder_remove(AT_FDCWD, made);
+	dir_remove(AT_FDCWD, made);
 	tap_check(lease_take(dir, &leases[1], &err) < 0 && err->code == ERR_SYSTEM,
 		  "a directory that is gone is no busy one");
 	error_free(&err);
@@ -386,6 +386,6 @@ int main(void)
 	check_faster();
 	check_gone();
 	close(dir);
-	folder_remove(AT_FDCWD, made);
+	dir_remove(AT_FDCWD, made);
 	return tap_done();
 }

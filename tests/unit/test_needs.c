@@ -149,13 +149,13 @@ static const struct {
 
 static void whole_tree(const char *path, int tree)
 {
-	static const char *const folders[] = { "src", "tools", ".git", ".rootlet" };
+	static const char *const dirs[] = { "src", "tools", ".git", ".rootlet" };
 	_cleanup_error_ struct error *err = NULL;
 	_cleanup_free_ char *text = NULL;
 	const char *load;
 
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		mkdirat(tree, folders[i], 0755);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
+		mkdirat(tree, dirs[i], 0755);
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
 		put(tree, scripts[i].name, scripts[i].mode, scripts[i].text,
 		    strlen(scripts[i].text));

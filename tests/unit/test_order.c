@@ -90,7 +90,7 @@ static const struct row rows[] = {
 	  { "unpack base", "configure base", "unpack aa", "pending" } },
 };
 
-static char folder[SCRATCH_SIZE] = "order";
+static char dir[SCRATCH_SIZE] = "order";
 static struct unpack_plan plan;
 
 /* One line of ROW's PACKAGES: unpacked, kept, or with a preinst that still has to run. */
@@ -171,8 +171,8 @@ static bool run(const struct row *row)
 	bool good = true;
 	int fd;
 
-	layout.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	layout.work = tree_make_folders(layout.tree, WORK);
+	layout.tree = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	layout.work = tree_make_dirs(layout.tree, WORK);
 	while ((line = strsep(&rest, "\n")))
 		good = good && add(line, layout.work);
 	good = good && plan_read(&plan, &layout, &err) == 0;
@@ -219,11 +219,11 @@ int main(void)
 {
 	char command[256];
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(run(&rows[i]), "%s", rows[i].what);
 	refuse();
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command) == 0 ? tap_done() : 1;
 }

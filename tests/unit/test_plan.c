@@ -51,9 +51,9 @@ static void of_words(void)
 	}
 }
 
-static void write_list(int folder, const char *text)
+static void write_list(int dir, const char *text)
 {
-	int fd = openat(folder, "list", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int fd = openat(dir, "list", O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
 	tap_check(write_all(fd, text, strlen(text)) == 0, "the list is written");
 	close(fd);
@@ -66,17 +66,16 @@ static void add(struct results *results, const char *section, const char *name)
 	tap_check(results_add(results, &result, NULL) == 0, "result of %s", name);
 }
 
-static void left(int folder)
+static void left(int dir)
 {
 	struct test_plan plan, excluded;
 	struct results results = { 0 };
 	struct batch batch = { 0 };
 
-	write_list(folder,
-		   "SECTION       -- a\nFSTYP         -- ext4\n\ngeneric/001\ngeneric/002 \n"
-		   "generic/003       [expunged]\ngeneric/004\nSECTION       -- b\n"
-		   "generic/001\ngeneric/002\nRan: \nPassed all 0 tests\n");
-	tap_check(test_plan_read(folder, "list", &plan, &excluded, NULL) == 0 && plan.count == 5,
+	write_list(dir, "SECTION       -- a\nFSTYP         -- ext4\n\ngeneric/001\ngeneric/002 \n"
+			"generic/003       [expunged]\ngeneric/004\nSECTION       -- b\n"
+			"generic/001\ngeneric/002\nRan: \nPassed all 0 tests\n");
+	tap_check(test_plan_read(dir, "list", &plan, &excluded, NULL) == 0 && plan.count == 5,
 		  "check -n: excluded tests are not planned");
 	tap_check(excluded.count == 1 && test_plan_has(&excluded, "a", "generic/003"),
 		  "check -n: excluded tests are listed");
@@ -103,7 +102,7 @@ static void left(int folder)
 	results_clear(&results);
 }
 
-static void lists(int folder)
+static void lists(int dir)
 {
 	static const char text[] =
 		"{\"name\":\"generic/001\",\"status\":\"pass\",\"seconds\":1.5}\n"
@@ -114,8 +113,8 @@ static void lists(int folder)
 		"{\"name\":\"generic/005\",\"status\":\"pa";
 	struct results results;
 
-	write_list(folder, text);
-	tap_check(results_read(folder, "list", &results, NULL) == 0 && results.count == 3,
+	write_list(dir, text);
+	tap_check(results_read(dir, "list", &results, NULL) == 0 && results.count == 3,
 		  "a list of results: invalid and truncated lines are skipped");
 	tap_check(results.count == 3 && results.list[0].seconds > 1.4 &&
 			  results.list[1].status == TEST_FAIL &&
@@ -128,15 +127,15 @@ static void lists(int folder)
 int main(void)
 {
 	char path[SCRATCH_SIZE] = "plan";
-	int folder;
+	int dir;
 
 	if (!scratch_make(path))
 		return 1;
-	folder = open(path, O_RDONLY | O_DIRECTORY);
+	dir = open(path, O_RDONLY | O_DIRECTORY);
 	of_words();
-	left(folder);
-	lists(folder);
-	unlinkat(folder, "list", 0);
+	left(dir);
+	lists(dir);
+	unlinkat(dir, "list", 0);
 	rmdir(path);
 	return tap_done();
 }

@@ -168,13 +168,13 @@ static const struct {
 	const char *rule; /* NULL: allowed */
 } questions[] = {
 	{ &lab, { "Hello", .keyring = -1 }, NULL },
-	{ &lab, { "Inspect", .folder = "/home/lab/trees/x", .keyring = -1 }, NULL },
-	{ &lab, { "Inspect", .folder = "/home/lab/trees", .keyring = -1 }, NULL },
-	{ &lab, { "Inspect", .folder = "/srv/r/a", .keyring = -1 }, NULL },
-	{ &lab, { "Inspect", .folder = "/home/lab/treesome", .keyring = -1 }, "folders" },
-	{ &lab, { "Inspect", .folder = "/home/lab", .keyring = -1 }, "folders" },
-	{ &lab, { "Inspect", .folder = "/", .keyring = -1 }, "folders" },
-	{ &lab, { "Inspect", .folder = "/srv/rr", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .dir = "/home/lab/trees/x", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .dir = "/home/lab/trees", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .dir = "/srv/r/a", .keyring = -1 }, NULL },
+	{ &lab, { "Inspect", .dir = "/home/lab/treesome", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .dir = "/home/lab", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .dir = "/", .keyring = -1 }, "folders" },
+	{ &lab, { "Inspect", .dir = "/srv/rr", .keyring = -1 }, "folders" },
 	{ &lab, { "Begin", .suite = "jammy", .keyring = -1 }, NULL },
 	{ &lab, { "Begin", .suite = "noble", .keyring = -1 }, "releases" },
 	{ &lab, { "Package", .package = "bash", .keyring = -1 }, NULL },
@@ -187,8 +187,8 @@ static const struct {
 	{ &lab, { "Publish", .keyring = -1 }, NULL },
 	{ &lab, { "Publish", .keyring = -1, .mode = 0700 }, NULL },
 	{ &lab, { "Publish", .keyring = -1, .mode = 0755 }, "tree-modes" },
-	{ &numbered, { "Open", .folder = "/srv/r/a", .keyring = -1 }, NULL },
-	{ &lab, { "Open", .folder = "/home/lab", .keyring = -1 }, "folders" },
+	{ &numbered, { "Open", .dir = "/srv/r/a", .keyring = -1 }, NULL },
+	{ &lab, { "Open", .dir = "/home/lab", .keyring = -1 }, "folders" },
 	{ &lab, { "Publish", .keyring = -1, .replaces = true }, "operations" },
 	{ &lab, { "Release", .keyring = -1 }, NULL },
 	{ &lab, { "Release", .keyring = -1, .older = OLDER_RELEASE }, "older-releases" },
@@ -197,7 +197,7 @@ static const struct {
 	{ &lab, { "NoSuchRequest", .keyring = -1 }, "operations" },
 	{ &numbered, { "Inspect", .keyring = -1 }, NULL },
 	/* A user without a home has no ~. */
-	{ &numbered, { "Inspect", .folder = "/trees/x", .keyring = -1 }, "folders" },
+	{ &numbered, { "Inspect", .dir = "/trees/x", .keyring = -1 }, "folders" },
 	{ &member, { "Execute", .keyring = -1 }, NULL },
 	{ &member, { "Inspect", .keyring = -1 }, "operations" },
 	{ &daemons, { "Inspect", .keyring = -1 }, NULL },
@@ -402,7 +402,7 @@ static bool takes_keyring(const char *path, int fd, const char *exchanged)
 
 static void check_keyrings(void)
 {
-	char folder[SCRATCH_SIZE] = "keyrings";
+	char dir[SCRATCH_SIZE] = "keyrings";
 	char path[256], other[256];
 	int fd, second;
 
@@ -410,10 +410,10 @@ static void check_keyrings(void)
 		tap_check(true, "replaced keyrings # SKIP needs root to own them");
 		return;
 	}
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		abort();
-	snprintf(path, sizeof(path), "%s/a", folder);
-	snprintf(other, sizeof(other), "%s/b", folder);
+	snprintf(path, sizeof(path), "%s/a", dir);
+	snprintf(other, sizeof(other), "%s/b", dir);
 	fd = make_file(path, 0);
 	second = make_file(other, 0);
 	tap_check(takes_keyring(path, fd, NULL), "root's keyring is accepted");
@@ -427,7 +427,7 @@ static void check_keyrings(void)
 	tap_check(!takes_keyring(path, fd, NULL), "a keyring not owned by root is refused");
 	close(fd);
 	unlink(path);
-	rmdir(folder);
+	rmdir(dir);
 }
 
 static void check_limits(void)
@@ -468,7 +468,7 @@ static void check_ranges(void)
 static void check_open(void)
 {
 	_cleanup_(policy_free) struct policy *policy = NULL;
-	struct question q = { "Begin", .suite = "x", .folder = "/anywhere", .keyring = 0 };
+	struct question q = { "Begin", .suite = "x", .dir = "/anywhere", .keyring = 0 };
 	struct decision d;
 	struct grant g;
 
@@ -547,7 +547,7 @@ static int load_text(const char *path, const void *text, size_t size, struct err
 }
 
 /* Another user's file is refused anyway. */
-static void check_roots(const char *folder, const char *path)
+static void check_roots(const char *dir, const char *path)
 {
 	static char large[256 * 1024];
 	struct error *err = NULL;
@@ -568,24 +568,24 @@ static void check_roots(const char *folder, const char *path)
 			  strstr(err->message, "too long"),
 		  "a larger file is refused");
 	error_free(&err);
-	chmod(folder, 0775);
+	chmod(dir, 0775);
 	tap_check(load_text(path, LAB, strlen(LAB), &err) < 0 && err->code == ERR_HOST,
 		  "a file in a world-writable directory is refused");
 	error_free(&err);
-	chmod(folder, 0700);
+	chmod(dir, 0700);
 }
 
 static void check_loading(void)
 {
 	static const mode_t modes[] = { 0666, 0664, 0646 };
-	char folder[SCRATCH_SIZE] = "policy", path[256];
+	char dir[SCRATCH_SIZE] = "policy", path[256];
 	struct policy *policy = NULL;
 	struct error *err = NULL;
 	int fd;
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		exit(1);
-	snprintf(path, sizeof(path), "%s/policy.conf", folder);
+	snprintf(path, sizeof(path), "%s/policy.conf", dir);
 	tap_check(policy_load(path, false, &policy, &err) == 0 && !policy->path,
 		  "a missing file means no policy");
 	policy_free(&policy);
@@ -601,7 +601,7 @@ static void check_loading(void)
 	}
 	close(fd);
 	unlink(path);
-	check_roots(folder, path);
+	check_roots(dir, path);
 	unlink(path);
 	if (symlink("/etc/passwd", path) < 0)
 		exit(1);
@@ -613,7 +613,7 @@ static void check_loading(void)
 	tap_check(policy_load(path, false, &policy, &err) < 0, "a FIFO in its place is refused");
 	error_free(&err);
 	unlink(path);
-	rmdir(folder);
+	rmdir(dir);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 #include "scratch.h"
 #include "tap.h"
 
-static char folder[SCRATCH_SIZE] = "profile";
+static char dir[SCRATCH_SIZE] = "profile";
 static char path[256];
 
 #define USER "[user a]\nuid = 1000\n"
@@ -405,24 +405,24 @@ static void check_bad_files(void)
 }
 
 /* Directories below the temporary one, in order of creation. */
-static const char *const subfolders[] = { "", "/rootlet", "/rootlet/profiles" };
+static const char *const subdirs[] = { "", "/rootlet", "/rootlet/profiles" };
 
-static const char *subfolder(size_t i)
+static const char *subdir(size_t i)
 {
 	static char name[128];
 
-	snprintf(name, sizeof(name), "%s%s", folder, subfolders[i]);
+	snprintf(name, sizeof(name), "%s%s", dir, subdirs[i]);
 	return name;
 }
 
 int main(void)
 {
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
-	setenv("XDG_CONFIG_HOME", folder, 1);
+	setenv("XDG_CONFIG_HOME", dir, 1);
 	for (size_t i = 1; i < 3; i++)
-		mkdir(subfolder(i), 0700);
-	snprintf(path, sizeof(path), "%s/test.conf", subfolder(2));
+		mkdir(subdir(i), 0700);
+	snprintf(path, sizeof(path), "%s/test.conf", subdir(2));
 	check_rows();
 	check_defaults();
 	check_releases();
@@ -434,6 +434,6 @@ int main(void)
 	check_built_in();
 	unlink(path);
 	for (size_t i = 3; i-- > 0;)
-		rmdir(subfolder(i));
+		rmdir(subdir(i));
 	return tap_done();
 }

@@ -12,7 +12,7 @@
 
 #define INDEXES 2
 
-static char folder[SCRATCH_SIZE] = "resolve";
+static char dir[SCRATCH_SIZE] = "resolve";
 
 #define ONE "0000000000000000000000000000000000000000000000000000000000000001"
 
@@ -275,8 +275,8 @@ static int play(const struct row *row, enum source source, struct choices *choic
 	int result;
 
 	for (; count < INDEXES && row->indexes[count]; count++) {
-		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", folder, count);
-		snprintf(kept[count], sizeof(kept[count]), "%s/%zu.kept", folder, count);
+		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", dir, count);
+		snprintf(kept[count], sizeof(kept[count]), "%s/%zu.kept", dir, count);
 		if (!index_write(paths[count],
 				 source == FROM_KEPT ? "none 1\n" : row->indexes[count]))
 			return -1;
@@ -344,7 +344,7 @@ static void remove_kept(void)
 	char path[256];
 
 	for (size_t i = 0; i < INDEXES; i++) {
-		snprintf(path, sizeof(path), "%s/%zu.kept", folder, i);
+		snprintf(path, sizeof(path), "%s/%zu.kept", dir, i);
 		unlink(path);
 	}
 }
@@ -357,7 +357,7 @@ static bool change(off_t at)
 	int fd;
 	bool done;
 
-	snprintf(path, sizeof(path), "%s/0.kept", folder);
+	snprintf(path, sizeof(path), "%s/0.kept", dir);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	at = at < 0 ? lseek(fd, at, SEEK_END) : at;
 	done = fd >= 0 && pread(fd, &byte, 1, at) == 1 && (byte ^= 1, true) &&
@@ -372,7 +372,7 @@ static bool verifies(void)
 	_cleanup_close_ int fd = -1;
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/0.kept", folder);
+	snprintf(path, sizeof(path), "%s/0.kept", dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return kept_file_verify(fd, &err) == 0 || !err || err->code != ERR_TRUST;
 }
@@ -411,7 +411,7 @@ static void damage(void)
 
 int main(void)
 {
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const char *kind = rows[i].chosen ? "chosen" : "refused";
@@ -425,6 +425,6 @@ int main(void)
 	}
 	damage();
 	remove_kept();
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

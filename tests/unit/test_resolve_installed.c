@@ -12,7 +12,7 @@
 #define INDEXES 2
 #define WORDS 8
 
-static char folder[SCRATCH_SIZE] = "installed";
+static char dir[SCRATCH_SIZE] = "installed";
 
 struct row {
 	const char *what;
@@ -232,13 +232,13 @@ static int play(const struct row *row, struct choices *choices, struct error **e
 	int result;
 
 	for (; count < INDEXES && row->indexes[count]; count++) {
-		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", folder, count);
+		snprintf(paths[count], sizeof(paths[count]), "%s/%zu", dir, count);
 		if (!index_write(paths[count], row->indexes[count]))
 			return -1;
 		indexes[count] =
 			(struct resolve_index){ .packages = paths[count], .base = count == 0 };
 	}
-	snprintf(status, sizeof(status), "%s/status", folder);
+	snprintf(status, sizeof(status), "%s/status", dir);
 	if (!status_write(status, row->installed))
 		return -1;
 	for (word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
@@ -299,7 +299,7 @@ static bool try(const struct row *row)
 
 int main(void)
 {
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		tap_check(try(&rows[i]), "%s: %s", rows[i].changes ? "chosen" : "refused",

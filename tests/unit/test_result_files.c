@@ -12,9 +12,9 @@
 #include "scratch.h"
 #include "tap.h"
 
-static void put(int folder, const char *name, const char *text)
+static void put(int dir, const char *name, const char *text)
 {
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
 	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		tap_check(false, "%s is written", name);
@@ -23,14 +23,14 @@ static void put(int folder, const char *name, const char *text)
 
 static struct result_text text;
 
-static struct test_result read_one(int folder, const char *name, enum test_status status,
+static struct test_result read_one(int dir, const char *name, enum test_status status,
 				   const char *reason, const char *detail)
 {
 	struct test_result result = {
 		.section = "", .name = name, .status = status, .reason = reason, .detail = detail
 	};
 
-	result_files_add(folder, &result, &text);
+	result_files_add(dir, &result, &text);
 	return result;
 }
 
@@ -39,25 +39,25 @@ static bool has(const char *where, const char *what)
 	return where && strstr(where, what);
 }
 
-static void reasons(int folder)
+static void reasons(int dir)
 {
 	struct test_result r;
 
-	put(folder, "generic/001.notrun", "needs a thing\n\nand \033[2Janother\n");
-	r = read_one(folder, "generic/001", TEST_NOTRUN, "needs a thing", NULL);
+	put(dir, "generic/001.notrun", "needs a thing\n\nand \033[2Janother\n");
+	r = read_one(dir, "generic/001", TEST_NOTRUN, "needs a thing", NULL);
 	tap_check(tap_same(r.reason, "needs a thing; and ?[2Janother"),
 		  "all lines of .notrun, cleaned: %s", r.reason);
-	put(folder, "generic/001.notrun", "");
-	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	put(dir, "generic/001.notrun", "");
+	r = read_one(dir, "generic/001", TEST_NOTRUN, "as printed", NULL);
 	tap_check(tap_same(r.reason, "as printed"), "an empty .notrun changes nothing");
-	r = read_one(folder, "generic/002", TEST_NOTRUN, "as printed", NULL);
+	r = read_one(dir, "generic/002", TEST_NOTRUN, "as printed", NULL);
 	tap_check(tap_same(r.reason, "as printed"), "a missing .notrun changes nothing");
-	put(folder, "generic/001.notrun", "of another status");
-	r = read_one(folder, "generic/001", TEST_PASS, NULL, NULL);
+	put(dir, "generic/001.notrun", "of another status");
+	r = read_one(dir, "generic/001", TEST_PASS, NULL, NULL);
 	tap_check(!r.reason && !r.detail, "a test that passed has no reason");
 }
 
-static void leaks(int folder)
+static void leaks(int dir)
 {
 	static const char reason[] = "_check_kmemleak: something found in kmemleak (see x)";
 	static const char file[] = "EXPERIMENTAL\nunreferenced object 0x1 (size 8):\n  comm \"a\"\n"
@@ -65,102 +65,101 @@ static void leaks(int folder)
 	struct test_result r = { .section = "", .name = "generic/006", .status = TEST_FAIL };
 	char *found;
 
-	put(folder, "generic/006.kmemleak", file);
-	r = read_one(folder, "generic/006", TEST_FAIL, reason, reason);
+	put(dir, "generic/006.kmemleak", file);
+	r = read_one(dir, "generic/006", TEST_FAIL, reason, reason);
 	tap_check(tap_same(r.reason, "kmemleak: 2 objects leaked") &&
 			  has(r.detail, "\nunreferenced object 0x2") &&
 			  !has(r.detail, "EXPERIMENTAL"),
 		  "leaked objects are the reason and the detail: %s", r.reason);
-	r = read_one(folder, "generic/006", TEST_FAIL, "output mismatch", reason);
+	r = read_one(dir, "generic/006", TEST_FAIL, "output mismatch", reason);
 	tap_check(tap_same(r.reason, "output mismatch") && has(r.detail, "unreferenced"),
 		  "another reason stays");
 	r.status = TEST_PASS;
-	tap_check(!result_files_leaks(folder, &r), "a test that passed leaked nothing");
+	tap_check(!result_files_leaks(dir, &r), "a test that passed leaked nothing");
 	r = (struct test_result){
 		.section = "", .name = "generic/006", .status = TEST_FAIL, .reason = "x"
 	};
-	tap_check(!result_files_leaks(folder, &r), "nor did one whose check found nothing");
+	tap_check(!result_files_leaks(dir, &r), "nor did one whose check found nothing");
 	r.reason = reason;
-	found = result_files_leaks(folder, &r);
+	found = result_files_leaks(dir, &r);
 	tap_check(tap_same(found, file), "the file can be read");
 	free(found);
 }
 
-static void outputs(int folder)
+static void outputs(int dir)
 {
 	struct test_result r;
 
-	put(folder, "generic/003.out.bad", "QA output created by 003\nboom\n");
-	r = read_one(folder, "generic/003", TEST_FAIL, "no qualified output", NULL);
+	put(dir, "generic/003.out.bad", "QA output created by 003\nboom\n");
+	r = read_one(dir, "generic/003", TEST_FAIL, "no qualified output", NULL);
 	tap_check(has(r.detail, "it printed:\nQA output created by 003\nboom"),
 		  ".out.bad is shown if check shows no diff");
-	r = read_one(folder, "generic/003", TEST_FAIL, "output mismatch",
-		     "--- a\n+++ b\n-x\n+boom");
+	r = read_one(dir, "generic/003", TEST_FAIL, "output mismatch", "--- a\n+++ b\n-x\n+boom");
 	tap_check(tap_same(r.detail, "--- a\n+++ b\n-x\n+boom"),
 		  "otherwise only check's diff is shown");
 }
 
-static void kernel(int folder)
+static void kernel(int dir)
 {
 	static const char reason[] = "_check_dmesg: something found in dmesg (see x)";
 	struct test_result r;
 
-	put(folder, "generic/004.dmesg",
+	put(dir, "generic/004.dmesg",
 	    "[    1.000000] run fstests generic/004 at 2026-11-24 23:57:53\n"
 	    "[    1.500000] EXT4-fs (vda): mounted\n"
 	    "[    2.000000] WARNING: CPU: 0 PID: 7 at fs/ext4/inode.c:1 ext4_x+0x1/0x2\n"
 	    "[    2.000001] Call Trace:\n[    2.000002]  ext4_y+0x3/0x4\n");
-	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
+	r = read_one(dir, "generic/004", TEST_FAIL, reason, reason);
 	tap_check(tap_same(r.reason, "in dmesg: WARNING: CPU: 0 PID: 7 at fs/ext4/inode.c:1 "
 				     "ext4_x+0x1/0x2"),
 		  "the reason is the kernel's complaint: %s", r.reason);
 	tap_check(has(r.detail, "_check_dmesg") && has(r.detail, "ext4_y+0x3/0x4") &&
 			  !has(r.detail, "mounted"),
 		  "the detail has the kernel's trace");
-	r = read_one(folder, "generic/004", TEST_FAIL, "output mismatch", "--- a\n+++ b\n+x");
+	r = read_one(dir, "generic/004", TEST_FAIL, "output mismatch", "--- a\n+++ b\n+x");
 	tap_check(!has(r.detail, "ext4_y"), "no dmesg is shown if check found nothing in it");
-	put(folder, "generic/004.dmesg", "INFO: something odd\n");
-	r = read_one(folder, "generic/004", TEST_FAIL, reason, reason);
+	put(dir, "generic/004.dmesg", "INFO: something odd\n");
+	r = read_one(dir, "generic/004", TEST_FAIL, reason, reason);
 	tap_check(tap_same(r.reason, reason) && has(r.detail, "INFO: something odd"),
 		  "unknown kernel messages are shown unchanged");
 }
 
-static void sections(int folder)
+static void sections(int dir)
 {
 	struct test_result r = { .section = "one", .name = "generic/001", .status = TEST_NOTRUN };
 
-	mkdirat(folder, "one", 0755);
-	mkdirat(folder, "one/generic", 0755);
-	put(folder, "one/generic/001.notrun", "in this section");
-	result_files_add(folder, &r, &text);
+	mkdirat(dir, "one", 0755);
+	mkdirat(dir, "one/generic", 0755);
+	put(dir, "one/generic/001.notrun", "in this section");
+	result_files_add(dir, &r, &text);
 	tap_check(tap_same(r.reason, "in this section"), "files of a section are read");
 	r = (struct test_result){ .section = "../..", .name = "etc/001", .status = TEST_NOTRUN };
-	result_files_add(folder, &r, &text);
+	result_files_add(dir, &r, &text);
 	tap_check(!r.reason, "a section that is a path is not followed");
 }
 
 /* OUTSIDE is beside the results directory. */
-static void hostile(int folder, const char *outside)
+static void hostile(int dir, const char *outside)
 {
 	static char large[3 << 20];
 	struct test_result r;
 
-	unlinkat(folder, "generic/001.notrun", 0);
-	tap_check(symlinkat(outside, folder, "generic/001.notrun") == 0, "a link is created");
-	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	unlinkat(dir, "generic/001.notrun", 0);
+	tap_check(symlinkat(outside, dir, "generic/001.notrun") == 0, "a link is created");
+	r = read_one(dir, "generic/001", TEST_NOTRUN, "as printed", NULL);
 	tap_check(tap_same(r.reason, "as printed"), "a link is not followed");
-	unlinkat(folder, "generic/001.notrun", 0);
-	mkfifoat(folder, "generic/001.notrun", 0644);
-	r = read_one(folder, "generic/001", TEST_NOTRUN, "as printed", NULL);
+	unlinkat(dir, "generic/001.notrun", 0);
+	mkfifoat(dir, "generic/001.notrun", 0644);
+	r = read_one(dir, "generic/001", TEST_NOTRUN, "as printed", NULL);
 	tap_check(tap_same(r.reason, "as printed"), "a pipe does not block");
 	memset(large, 'x', sizeof(large) - 1);
-	put(folder, "generic/005.out.bad", large);
-	put(folder, "generic/005.dmesg", large);
-	r = read_one(folder, "generic/005", TEST_FAIL, "_check_dmesg", "_check_dmesg");
+	put(dir, "generic/005.out.bad", large);
+	put(dir, "generic/005.dmesg", large);
+	r = read_one(dir, "generic/005", TEST_FAIL, "_check_dmesg", "_check_dmesg");
 	tap_check(r.detail && strlen(r.detail) > 4000 && strlen(r.detail) < sizeof(text.detail),
 		  "only the start of a 3 MB file is read");
-	put(folder, "generic/001.out.bad", "\033[2J\a\n");
-	r = read_one(folder, "generic/001", TEST_FAIL, NULL, NULL);
+	put(dir, "generic/001.out.bad", "\033[2J\a\n");
+	r = read_one(dir, "generic/001", TEST_FAIL, NULL, NULL);
 	tap_check(r.detail && !strchr(r.detail, '\033') && !strchr(r.detail, '\a'),
 		  "control characters are removed");
 }
@@ -195,7 +194,7 @@ static const struct {
 };
 
 /* A pass does not count if a background program of the test did not start. */
-static void unstartable(int folder)
+static void unstartable(int dir)
 {
 	static const struct {
 		const char *file;
@@ -210,13 +209,13 @@ static void unstartable(int folder)
 		char output[512];
 
 		snprintf(output, sizeof(output), "QA output\n%s\nmore\n", lines[i].line);
-		put(folder, places[i % 3].file, output);
+		put(dir, places[i % 3].file, output);
 		result.status = places[i % 3].status;
-		found = result_files_unstartable(folder, &result);
+		found = result_files_unstartable(dir, &result);
 		tap_check(lines[i].unstartable ? tap_same(found, lines[i].line) : !found,
 			  "a program that %s: %s",
 			  lines[i].unstartable ? "cannot start" : "is harmless", lines[i].line);
-		unlinkat(folder, places[i % 3].file, 0);
+		unlinkat(dir, places[i % 3].file, 0);
 	}
 }
 
@@ -229,7 +228,7 @@ static void add(struct results *results, const char *section, const char *name,
 		tap_check(false, "result of %s", name);
 }
 
-static void log_of_check(int folder)
+static void log_of_check(int dir)
 {
 	struct results r = { 0 }, again = { 0 };
 
@@ -239,21 +238,21 @@ static void log_of_check(int folder)
 	add(&r, "b", "generic/001", TEST_PASS);
 	add(&r, "b", "generic/003", TEST_PASS);
 	add(&r, "b", "generic/003", TEST_FAIL);
-	tap_check(result_files_compare(folder, 0, &r, NULL) == 0, "without a check.log");
-	put(folder, "check.log",
+	tap_check(result_files_compare(dir, 0, &r, NULL) == 0, "without a check.log");
+	put(dir, "check.log",
 	    "\nTue Nov 24 23:57:53 UTC 2026\nRan: generic/001\nPassed all 1 tests\n");
-	mkdirat(folder, "a", 0755);
-	mkdirat(folder, "b", 0755);
-	put(folder, "a/check.log", "Ran: generic/001 generic/002\nFailures: generic/002\n");
-	put(folder, "b/check.log",
+	mkdirat(dir, "a", 0755);
+	mkdirat(dir, "b", 0755);
+	put(dir, "a/check.log", "Ran: generic/001 generic/002\nFailures: generic/002\n");
+	put(dir, "b/check.log",
 	    "Failures: generic/001 generic/003 generic/nosuch\nFailed 2 of 2 tests\n");
-	tap_check(result_files_compare(folder, 0, &r, NULL) == 1, "check.log changes one result");
+	tap_check(result_files_compare(dir, 0, &r, NULL) == 1, "check.log changes one result");
 	tap_check(r.list[0].status == TEST_PASS && r.list[1].status == TEST_PASS &&
 			  r.list[3].status == TEST_FAIL && has(r.list[3].reason, "check.log") &&
 			  r.list[4].status == TEST_PASS,
 		  "a test that check.log lists as failed in its section has failed");
-	tap_check(results_write(folder, "list", &r, NULL) == 0 &&
-			  results_read(folder, "list", &again, NULL) == 0 && again.count == 6 &&
+	tap_check(results_write(dir, "list", &r, NULL) == 0 &&
+			  results_read(dir, "list", &again, NULL) == 0 && again.count == 6 &&
 			  again.list[3].status == TEST_FAIL && tap_same(again.list[3].section, "b"),
 		  "the rewritten list is right");
 	results_clear(&r);
@@ -264,25 +263,25 @@ int main(void)
 {
 	char path[SCRATCH_SIZE] = "files";
 	char outside[256];
-	int parent, folder;
+	int parent, dir;
 
 	if (!scratch_make(path) || (parent = open(path, O_RDONLY | O_DIRECTORY)) < 0)
 		return 1;
 	snprintf(outside, sizeof(outside), "%s/outside", path);
 	put(parent, "outside", "of the host");
 	mkdirat(parent, "results", 0755);
-	folder = openat(parent, "results", O_RDONLY | O_DIRECTORY);
-	mkdirat(folder, "generic", 0755);
-	reasons(folder);
-	leaks(folder);
-	outputs(folder);
-	kernel(folder);
-	sections(folder);
-	hostile(folder, outside);
-	unstartable(folder);
-	log_of_check(folder);
-	close(folder);
+	dir = openat(parent, "results", O_RDONLY | O_DIRECTORY);
+	mkdirat(dir, "generic", 0755);
+	reasons(dir);
+	leaks(dir);
+	outputs(dir);
+	kernel(dir);
+	sections(dir);
+	hostile(dir, outside);
+	unstartable(dir);
+	log_of_check(dir);
+	close(dir);
 	close(parent);
-	folder_remove(AT_FDCWD, path);
+	dir_remove(AT_FDCWD, path);
 	return tap_done();
 }

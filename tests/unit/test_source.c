@@ -10,7 +10,7 @@
 #include "scratch.h"
 #include "tap.h"
 
-static char folder[SCRATCH_SIZE] = "source";
+static char dir[SCRATCH_SIZE] = "source";
 static char keyring[256];
 
 #define ARCHIVE "http://mirror.example.org/debian"
@@ -22,7 +22,7 @@ static bool file_write(const char *name, const char *text)
 	char path[256];
 	_cleanup_fclose_ FILE *file = NULL;
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	if (!text)
 		return unlink(path) == 0;
 	file = fopen(path, "we");
@@ -113,7 +113,7 @@ static void check_debian(void)
 		int result;
 
 		file_write("sources.list.d/test.sources", rows[i].sources);
-		result = source_plan(&source, folder, &origin, &err);
+		result = source_plan(&source, dir, &origin, &err);
 		if (rows[i].mirror)
 			tap_check(result == 0 && tap_same(origin->mirror, rows[i].mirror) &&
 					  tap_same(origin->security[0], rows[i].security) &&
@@ -133,7 +133,7 @@ static void check_ubuntu(void)
 	_cleanup_(origin_free) struct origin *origin = NULL;
 	struct source source = { .suite = "jammy", .keyring = keyring, .arch = "amd64" };
 
-	tap_check(source_plan(&source, folder, &origin, NULL) == 0 &&
+	tap_check(source_plan(&source, dir, &origin, NULL) == 0 &&
 			  tap_same(origin->distribution, "Ubuntu") &&
 			  strncmp(origin->mirror, "http://archive.ubuntu.com", 25) == 0,
 		  "Ubuntu's mirror is its archive, whatever apt's configuration says");
@@ -227,7 +227,7 @@ static void check_dated(void)
 					 .arch = rows[i].arch,
 					 .snapshot = rows[i].snapshot,
 					 .keyring = keyring };
-		int result = source_plan(&source, folder, &origin, &err);
+		int result = source_plan(&source, dir, &origin, &err);
 		const char *last = !origin		 ? NULL
 				   : origin->security[1] ? origin->security[1]
 							 : origin->security[0];
@@ -328,7 +328,7 @@ static void check_words(void)
 
 		if (!source.keyring)
 			source.keyring = keyring;
-		tap_check(source_plan(&source, folder, &origin, &err) == -1 && !origin && err &&
+		tap_check(source_plan(&source, dir, &origin, &err) == -1 && !origin && err &&
 				  err->code == rows[i].code,
 			  "refused: %s", rows[i].what);
 	}
@@ -343,11 +343,11 @@ int main(void)
 {
 	char parts[256];
 
-	if (!scratch_make(folder))
+	if (!scratch_make(dir))
 		return 1;
-	snprintf(parts, sizeof(parts), "%s/sources.list.d", folder);
+	snprintf(parts, sizeof(parts), "%s/sources.list.d", dir);
 	mkdir(parts, 0700);
-	snprintf(keyring, sizeof(keyring), "%s/keyring.gpg", folder);
+	snprintf(keyring, sizeof(keyring), "%s/keyring.gpg", dir);
 	file_write("keyring.gpg", "not looked into");
 	check_formats();
 	check_debian();
@@ -359,6 +359,6 @@ int main(void)
 	file_write("keyring.gpg", NULL);
 	file_write("sources.list.d/test.sources", NULL);
 	rmdir(parts);
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

@@ -72,9 +72,9 @@ int main(void)
 		{ "no numbers", "you\nyou:\nyou:x:y\n:1:65536\n", "you:100000:65536\n", 1000, 0, 0,
 		  "has no range", "usermod" },
 	};
-	char folder[SCRATCH_SIZE] = "subids";
+	char dir[SCRATCH_SIZE] = "subids";
 
-	if (!scratch_make(folder) || chdir(folder) < 0)
+	if (!scratch_make(dir) || chdir(dir) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct subids got;
@@ -93,6 +93,6 @@ int main(void)
 	unlink("users");
 	check_unreadable();
 	unlink("groups");
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

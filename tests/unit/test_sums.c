@@ -56,88 +56,84 @@ static bool run(const char *script)
 	return system(script) == 0; /* NOLINT: a fixed command */
 }
 
-static void check_damages(int folder)
+static void check_damages(int dir)
 {
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		_cleanup_error_ struct error *err = NULL, *checked = NULL;
-		bool made =
-			run(MAKE) && sums_write(folder, NULL, NULL) == 0 && run(damages[i].script);
-		bool found = sums_verify(folder, NULL, &err) < 0 && err->code == ERR_TRUST &&
+		bool made = run(MAKE) && sums_write(dir, NULL, NULL) == 0 && run(damages[i].script);
+		bool found = sums_verify(dir, NULL, &err) < 0 && err->code == ERR_TRUST &&
 			     strstr(err->message, damages[i].says);
 
 		tap_check(made && found, "%s is found: %s", damages[i].what,
 			  err ? err->message : "no");
 		/* Undamaged data is kept even if only the recorded times are intact. */
-		tap_check((sums_check(folder, NULL, &checked) < 0 && checked->code == ERR_TRUST) ||
+		tap_check((sums_check(dir, NULL, &checked) < 0 && checked->code == ERR_TRUST) ||
 				  strstr(damages[i].what, "sums"),
 			  "damage is found before use");
 	}
 }
 
-static time_t time_of(int folder, const char *name)
+static time_t time_of(int dir, const char *name)
 {
 	struct stat st;
 
-	return fstatat(folder, name, &st, 0) < 0 ? -1 : st.st_mtime;
+	return fstatat(dir, name, &st, 0) < 0 ? -1 : st.st_mtime;
 }
 
-static void check_whole(int folder)
+static void check_whole(int dir)
 {
-	tap_check(run(MAKE) && sums_write(folder, NULL, NULL) == 0, "sums are written");
-	tap_check(sums_verify(folder, NULL, NULL) == 0, "nothing is damaged");
+	tap_check(run(MAKE) && sums_write(dir, NULL, NULL) == 0, "sums are written");
+	tap_check(sums_verify(dir, NULL, NULL) == 0, "nothing is damaged");
 	tap_check(run("LC_ALL=C sha256sum --check --strict --status .sums"), "sha256sum agrees");
-	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
-			  time_of(folder, ".sums") < 1000000000,
+	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(dir, NULL, NULL) == 0 &&
+			  time_of(dir, ".sums") < 1000000000,
 		  "untouched files are not read");
-	tap_check(run("touch boot/vmlinuz; mv a b; mv b a") &&
-			  sums_check(folder, NULL, NULL) == 0 &&
-			  time_of(folder, ".sums") > 1000000000,
+	tap_check(run("touch boot/vmlinuz; mv a b; mv b a") && sums_check(dir, NULL, NULL) == 0 &&
+			  time_of(dir, ".sums") > 1000000000,
 		  "touched files are read");
-	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(folder, NULL, NULL) == 0 &&
-			  time_of(folder, ".sums") < 1000000000,
+	tap_check(run("touch -d 2001-01-01 .sums") && sums_check(dir, NULL, NULL) == 0 &&
+			  time_of(dir, ".sums") < 1000000000,
 		  "once");
-	tap_check(sums_verify(folder, NULL, NULL) == 0 &&
+	tap_check(sums_verify(dir, NULL, NULL) == 0 &&
 			  run("test \"$(grep -c times .sums)\" = 1; test ! -e .sums.new"),
 		  "the sums are unchanged");
-	tap_check(sums_verify_file(folder, "boot/vmlinuz", NULL) == 0,
-		  "a single file is undamaged");
+	tap_check(sums_verify_file(dir, "boot/vmlinuz", NULL) == 0, "a single file is undamaged");
 	tap_check(run(FLIP("boot/vmlinuz", "kErnel")) &&
-			  sums_verify_file(folder, "boot/vmlinuz", NULL) < 0 &&
-			  sums_verify_file(folder, "boot/config", NULL) == 0 &&
-			  sums_verify_file(folder, "boot/none", NULL) < 0,
+			  sums_verify_file(dir, "boot/vmlinuz", NULL) < 0 &&
+			  sums_verify_file(dir, "boot/config", NULL) == 0 &&
+			  sums_verify_file(dir, "boot/none", NULL) < 0,
 		  "and is found to be damaged");
 }
 
-static void check_file(int folder)
+static void check_file(int dir)
 {
-	tap_check(run(MAKE) && sums_write(folder, "a.c", NULL) == 0 &&
-			  sums_verify(folder, "a.c", NULL) == 0 &&
-			  sums_check(folder, "a.c", NULL) == 0,
+	tap_check(run(MAKE) && sums_write(dir, "a.c", NULL) == 0 &&
+			  sums_verify(dir, "a.c", NULL) == 0 && sums_check(dir, "a.c", NULL) == 0,
 		  "a file has its own sums");
-	tap_check(run("printf n >boot/config") && sums_verify(folder, "a.c", NULL) == 0,
+	tap_check(run("printf n >boot/config") && sums_verify(dir, "a.c", NULL) == 0,
 		  "other files do not affect a file's sums");
-	sums_touch(folder, "a.c");
-	tap_check(run("touch -d 2001-01-01 .a.c.sums") && sums_used(folder, "a.c") < 1000000000 &&
-			  sums_used(folder, "b.c") == 0,
+	sums_touch(dir, "a.c");
+	tap_check(run("touch -d 2001-01-01 .a.c.sums") && sums_used(dir, "a.c") < 1000000000 &&
+			  sums_used(dir, "b.c") == 0,
 		  "the time of the sums is the last use");
-	tap_check(run(FLIP("a.c", "Y")) && sums_verify(folder, "a.c", NULL) < 0 &&
-			  sums_check(folder, "a.c", NULL) < 0,
+	tap_check(run(FLIP("a.c", "Y")) && sums_verify(dir, "a.c", NULL) < 0 &&
+			  sums_check(dir, "a.c", NULL) < 0,
 		  "a flipped bit in a file is found");
-	sums_remove(folder, "a.c");
-	tap_check(sums_verify(folder, "a.c", NULL) < 0, "a file without sums counts as damaged");
+	sums_remove(dir, "a.c");
+	tap_check(sums_verify(dir, "a.c", NULL) < 0, "a file without sums counts as damaged");
 }
 
 int main(void)
 {
 	char path[SCRATCH_SIZE] = "sums";
-	_cleanup_close_ int folder = -1;
+	_cleanup_close_ int dir = -1;
 
 	if (!scratch_make(path) || chdir(path) < 0 ||
-	    (folder = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	    (dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
-	check_whole(folder);
-	check_damages(folder);
-	check_file(folder);
+	check_whole(dir);
+	check_damages(dir);
+	check_file(dir);
 	run("rm -rf \"$PWD\"");
 	return tap_done();
 }

@@ -262,12 +262,12 @@ static void check_others(void)
 /* --- the audit record ---
  * --------------------------------------------------------------------------- */
 
-static void describe(const char *folders, size_t size, const char *wanted)
+static void describe(const char *dirs, size_t size, const char *wanted)
 {
 	char text[1024];
 
 	memset(text, '#', sizeof(text));
-	task_describe(&task, folders, text, size);
+	task_describe(&task, dirs, text, size);
 	tap_check(strcmp(text, wanted) == 0 && text[size] == '#', "the audit record has: %s", text);
 }
 

@@ -37,17 +37,17 @@ static const char source[] = "int counter;\n"
 			     "	return 0;\n"
 			     "}\n";
 
-static bool compile(const char *folder)
+static bool compile(const char *dir)
 {
 	_cleanup_free_ char *command = NULL;
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int out = -1;
 
-	if (asprintf(&path, "%s/toy.c", folder) < 0 ||
+	if (asprintf(&path, "%s/toy.c", dir) < 0 ||
 	    asprintf(&command,
 		     "cd %s && cc -g -O0 -o vmlinux %s/toy.c && mkdir fs && "
 		     "cc -g -O0 -c -o fs/toy-fs.ko %s/toy.c && echo fs/toy-fs.o >modules.order",
-		     folder, folder, folder) < 0)
+		     dir, dir, dir) < 0)
 		return false;
 	out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (out < 0 || write_all(out, source, strlen(source)) < 0)
@@ -120,7 +120,7 @@ static bool has_line(const char *text, const char *start, const char *end)
 	       strncmp(newline - strlen(end), end, strlen(end)) == 0;
 }
 
-static void decoded(const char *folder, const struct run_folder *run)
+static void decoded(const char *dir, const struct run_dir *run)
 {
 	_cleanup_(kernel_traces_clear) struct kernel_traces traces = { NULL };
 	_cleanup_error_ struct error *err = NULL;
@@ -130,7 +130,7 @@ static void decoded(const char *folder, const struct run_folder *run)
 
 	report(&traces, 0);
 	report(&traces, 1);
-	tap_check(trace_decode(&traces, folder, run, &err) == 0, "traces are decoded: %s",
+	tap_check(trace_decode(&traces, dir, run, &err) == 0, "traces are decoded: %s",
 		  err ? err->message : "");
 	text = tree_read(run->fd, RUN_DECODED, 1 << 20, NULL, NULL);
 	tap_check(has_line(text, "RIP: 0010:inner+0x1/", " (toy.c:3)") ||
@@ -158,18 +158,18 @@ static void decoded(const char *folder, const struct run_folder *run)
 	json_decref(list);
 }
 
-static void refused(const char *folder, int fd, const struct run_folder *run)
+static void refused(const char *dir, int fd, const struct run_dir *run)
 {
 	_cleanup_(kernel_traces_clear) struct kernel_traces traces = { NULL };
 	_cleanup_error_ struct error *err = NULL;
 
 	unlinkat(run->fd, RUN_DECODED, 0);
-	tap_check(trace_decode(&traces, folder, run, &err) == 0 &&
+	tap_check(trace_decode(&traces, dir, run, &err) == 0 &&
 			  faccessat(run->fd, RUN_DECODED, F_OK, 0) < 0,
 		  "nothing is written if there are no traces");
 	report(&traces, 0);
 	unlinkat(fd, "vmlinux", 0);
-	tap_check(trace_decode(&traces, folder, run, &err) == 0 &&
+	tap_check(trace_decode(&traces, dir, run, &err) == 0 &&
 			  faccessat(run->fd, RUN_DECODED, F_OK, 0) < 0,
 		  "nor without a vmlinux");
 }
@@ -196,7 +196,7 @@ int main(void)
 {
 	char path[SCRATCH_SIZE] = "decode";
 	_cleanup_close_ int fd = -1;
-	struct run_folder run = RUN_FOLDER_NONE;
+	struct run_dir run = RUN_DIR_NONE;
 
 	if (!scratch_make(path) || !compile(path) || (fd = open(path, O_RDONLY | O_DIRECTORY)) < 0)
 		return 1;
@@ -208,6 +208,6 @@ int main(void)
 	damaged(fd);
 	refused(path, fd, &run);
 	close(run.fd);
-	folder_remove(AT_FDCWD, path);
+	dir_remove(AT_FDCWD, path);
 	return tap_done();
 }

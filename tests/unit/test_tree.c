@@ -25,7 +25,7 @@ static const struct {
 
 #define LINK_COUNT (sizeof(links) / sizeof(links[0]))
 
-static char folder[SCRATCH_SIZE] = "tree";
+static char dir[SCRATCH_SIZE] = "tree";
 
 /* dpkg does this all the time. */
 static _Noreturn void rename_for_ever(int tree)
@@ -59,7 +59,7 @@ int main(void)
 {
 	_cleanup_close_ int tree = -1;
 
-	if (!scratch_make(folder) || (tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(dir) || (tree = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	mkdirat(tree, "etc", 0755);
 	mkdirat(tree, "usr", 0755);
@@ -79,6 +79,6 @@ int main(void)
 	unlinkat(tree, "usr/os-release", 0);
 	unlinkat(tree, "etc", AT_REMOVEDIR);
 	unlinkat(tree, "usr", AT_REMOVEDIR);
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

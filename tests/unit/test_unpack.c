@@ -139,20 +139,20 @@ static void make_deb(const char *control_text, const struct entry *control,
 
 /* --- a tree ---------------------------------------------------------------------------------- */
 
-static char folder[SCRATCH_SIZE] = "unpack";
+static char dir[SCRATCH_SIZE] = "unpack";
 
 static struct layout begin(const char *before)
 {
 	struct layout l = { .merged = true, .arch = "amd64" };
 
 	words_append(&l.filters, "-/usr/share/doc/*");
-	if (mkdir(folder, 0755) < 0)
+	if (mkdir(dir, 0755) < 0)
 		exit(1);
-	l.tree = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(tree_make_folders(l.tree, DPKG_INFO));
-	close(tree_make_folders(l.tree, "usr/bin"));
-	close(tree_make_folders(l.tree, "etc"));
-	l.work = tree_make_folders(l.tree, WORK);
+	l.tree = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(tree_make_dirs(l.tree, DPKG_INFO));
+	close(tree_make_dirs(l.tree, "usr/bin"));
+	close(tree_make_dirs(l.tree, "etc"));
+	l.work = tree_make_dirs(l.tree, WORK);
 	if (before)
 		close(openat(l.tree, before, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	return l;
@@ -162,7 +162,7 @@ static void end(struct layout *l)
 {
 	close(l->work);
 	empty_tree(l->tree, NULL);
-	rmdir(folder);
+	rmdir(dir);
 	close(l->tree);
 }
 
@@ -428,7 +428,7 @@ static void check_whole(void)
 	char target[64] = "", bin[64] = "";
 
 	make_deb(CONTROL "Multi-Arch: same\n", control, entries);
-	close(tree_make_folders(l.tree, "usr/share"));
+	close(tree_make_dirs(l.tree, "usr/share"));
 	tap_check(unpack(&l, false, NULL) == PACKAGE_UNPACKED, "a whole package");
 	tap_check(contains(&l, "usr/share/toy/a", "content of a\n") &&
 			  fstatat(l.tree, "usr/share/toy/a", &a, 0) == 0 &&
@@ -556,7 +556,7 @@ int main(void)
 	bool root = geteuid() == 0;
 
 	alarm(50);
-	if (!scratch_make(folder) || rmdir(folder) < 0)
+	if (!scratch_make(dir) || rmdir(dir) < 0)
 		return 1;
 	if (!be_root()) {
 		tap_check(false, "root of a namespace");

@@ -21,7 +21,7 @@
 #endif
 
 #define NO_FILE 0x7fffffff /* an unused descriptor: EBADF if the call is allowed */
-#define NO_PATH "/rootlet-no-such-folder/x"
+#define NO_PATH "/rootlet-no-such-directory/x"
 
 enum { FREE = 0 };
 

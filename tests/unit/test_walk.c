@@ -24,7 +24,7 @@
 #define X256 X64 X64 X64 X64
 #define STRANGE "a\nb"
 
-static char folder[SCRATCH_SIZE] = "walk";
+static char dir[SCRATCH_SIZE] = "walk";
 static int top = -1;
 
 static int open_tree_of(const char *name)
@@ -93,15 +93,15 @@ static void check_mount(void)
 	tap_check(remove_tree("mounts", tree, &err) == -1 && err && err->code == ERR_BUSY,
 		  "a tree with a mount is not removed");
 	error_free(&err);
-	snprintf(path, sizeof(path), "%s/mounts/" STRANGE, folder);
+	snprintf(path, sizeof(path), "%s/mounts/" STRANGE, dir);
 	umount(path);
 	snprintf(path, sizeof(path), "%.250s/%.250s/%.250s", X256, X256, X256);
-	close(tree_make_folders(tree, path));
+	close(tree_make_dirs(tree, path));
 	tap_check(mount_at(tree, path) && check_mounts(tree, &err) == -1 && err &&
 			  strstr(err->message, says[1]) && strstr(err->message, "…"),
 		  "a long path is truncated: %s", err ? err->message : strerror(errno));
 	error_free(&err);
-	snprintf(path, sizeof(path), "%s/mounts/%.250s/%.250s/%.250s", folder, X256, X256, X256);
+	snprintf(path, sizeof(path), "%s/mounts/%.250s/%.250s/%.250s", dir, X256, X256, X256);
 	umount(path);
 	tap_check(remove_tree("mounts", tree, NULL) == 0, "a tree without mounts is removed");
 }
@@ -123,10 +123,10 @@ static void check_paths(void)
 	close(fd);
 	tap_check(!tree_read_file(tree, "pipe", 4, &size) && errno == EFBIG, "a pipe is not read");
 	tap_check(!tree_read_file(tree, "link", 4, &size), "a link is not followed for reading");
-	tap_check(tree_make_folders(tree, "a/" X256) == -1 && errno == ENAMETOOLONG,
+	tap_check(tree_make_dirs(tree, "a/" X256) == -1 && errno == ENAMETOOLONG,
 		  "an overlong directory name is refused");
-	tap_check(tree_make_folders(tree, "link/a") == -1, "no directory is created behind a link");
-	tap_check(tree_make_folders(tree, "file/a") == -1, "no directory is created behind a file");
+	tap_check(tree_make_dirs(tree, "link/a") == -1, "no directory is created behind a link");
+	tap_check(tree_make_dirs(tree, "file/a") == -1, "no directory is created behind a file");
 	tap_check(tree_open_entry(tree, "pipe", 0, S_IFREG, "pipe", &st, &err) == -1 && err &&
 			  err->code == ERR_BUSY,
 		  "a file replaced by a pipe counts as changed");
@@ -134,7 +134,7 @@ static void check_paths(void)
 	tap_check(tree_open_entry(tree, "none", 0, S_IFREG, "none", &st, &err) == -1 && err &&
 			  err->code == ERR_SYSTEM,
 		  "a removed file cannot be opened");
-	tap_check(!tree_open_folder(tree, "link"), "a link is not opened as a directory");
+	tap_check(!tree_open_dir(tree, "link"), "a link is not opened as a directory");
 	remove_tree("paths", tree, NULL);
 }
 
@@ -181,7 +181,7 @@ static void check_clamping(void)
 int main(void)
 {
 	alarm(50);
-	if (!scratch_make(folder) || (top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!scratch_make(dir) || (top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return 1;
 	check_depth();
 	check_clamping();
@@ -189,12 +189,12 @@ int main(void)
 	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		/* Descriptors from before belong to the other namespace. */
 		close(top);
-		top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		check_mount();
 	} else {
 		printf("ok %u - mounts in a tree # SKIP needs root\n", ++tap_count);
 	}
 	close(top);
-	rmdir(folder);
+	rmdir(dir);
 	return tap_done();
 }

@@ -31,20 +31,20 @@ static const struct readable {
  * takes the right to enter the directory. It holds the lock of a rootfs in use. */
 int handle_open(struct server *s, struct request *request, struct error **err)
 {
-	_cleanup_close_ int folder = tree_open_own(request->fds[0], ".", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int dir = tree_open_own(request->fds[0], ".", O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int tree = -1;
 	bool closed = false;
 
 	(void)s;
-	if (folder < 0)
+	if (dir < 0)
 		return error_errno(err, ERR_REFUSED, "cannot open the rootfs");
-	if (!is_rootfs(folder))
+	if (!is_rootfs(dir))
 		return error_set(err, ERR_MISSING, "the directory is not a rootfs made by rootlet");
-	tree = rootfs_tree(folder, &closed);
+	tree = rootfs_tree(dir, &closed);
 	if (tree < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open the rootfs");
 	request->status = closed;
-	request->fd = steal_fd(&folder);
+	request->fd = steal_fd(&dir);
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 #include "lib/write_all.h"
 #include "policy/rule_content.h"
 
-#define DIGEST OWN_FOLDER "/digest"
+#define DIGEST OWN_DIR "/digest"
 #define DIGEST_TEXT_MAX 512
 #define DIGEST_LINES 3
 
@@ -152,15 +152,15 @@ static int check_rule(const struct server *s, const char *known, struct error **
  * count. The directory must be the caller's: none inside a tree can be, because a jail does not
  * know the caller's id. So whatever belongs to the range's root in there was put there by
  * rootlet. */
-static int snapshot_open_base(int folder, const char *name, struct error **err)
+static int snapshot_open_base(int dir, const char *name, struct error **err)
 {
-	_cleanup_close_ int base = tree_open_own(folder, name, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int base = tree_open_own(dir, name, O_RDONLY | O_DIRECTORY);
 	struct stat st;
 
 	if (base < 0)
 		return error_errno(err, errno == ENOENT ? ERR_MISSING : ERR_REFUSED,
 				   "cannot open snapshot %s", name);
-	if (fstat(folder, &st) < 0 || st.st_uid != CALLER_ID)
+	if (fstat(dir, &st) < 0 || st.st_uid != CALLER_ID)
 		return error_set(err, ERR_REFUSED, "the directory of snapshot %s is not yours",
 				 name);
 	if (!is_sound_rootfs(base))
@@ -173,14 +173,14 @@ static int snapshot_open_base(int folder, const char *name, struct error **err)
 int handle_clone(struct server *s, struct request *request, struct error **err)
 {
 	const struct task *t = request->task;
-	_cleanup_close_ int folder = snapshot_open_base(request->fds[1], t->clone.base_name, err);
-	_cleanup_close_ int base = folder < 0 ? -1 : rootfs_tree(folder, NULL);
+	_cleanup_close_ int dir = snapshot_open_base(request->fds[1], t->clone.base_name, err);
+	_cleanup_close_ int base = dir < 0 ? -1 : rootfs_tree(dir, NULL);
 	_cleanup_free_ char *known = NULL;
 	struct tree_digest digest;
 	enum clone_way way;
 	size_t size;
 
-	if (folder < 0)
+	if (dir < 0)
 		return -1;
 	if (base < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open snapshot %s", t->clone.base_name);
@@ -213,11 +213,11 @@ static int snapshot_fill(const struct server *s, int base, int manifest, struct 
 }
 
 /* Fills the snapshot where the caller cannot look, and names it last. The caller never owns it. */
-static int snapshot_keep(struct server *s, int folder, const char *staging, const char *name,
+static int snapshot_keep(struct server *s, int dir, const char *staging, const char *name,
 			 int manifest, struct error **err)
 {
 	_cleanup_close_ int base = -1, lock = -1;
-	_cleanup_close_ int hidden = staging_open(s, folder, staging, &base, err);
+	_cleanup_close_ int hidden = staging_open(s, dir, staging, &base, err);
 	int r;
 
 	if (hidden < 0)
@@ -228,13 +228,13 @@ static int snapshot_keep(struct server *s, int folder, const char *staging, cons
 	if (r == 0 && syncfs(base) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot to disk");
 	if (r == 0)
-		r = bounds_claim(s, folder, name, &lock, err);
-	if (r == 0 && renameat2(hidden, STAGED_CLOSED, folder, name, RENAME_NOREPLACE) < 0)
+		r = bounds_claim(s, dir, name, &lock, err);
+	if (r == 0 && renameat2(hidden, STAGED_CLOSED, dir, name, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, errno == EEXIST ? ERR_EXISTS : ERR_SYSTEM,
 				"cannot give the snapshot its name");
-	if (r == 0 && fsync(folder) < 0)
+	if (r == 0 && fsync(dir) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot write the snapshot's name to disk");
-	tree_discard(s, folder, staging, hidden, NULL);
+	tree_discard(s, dir, staging, hidden, NULL);
 	return r;
 }
 

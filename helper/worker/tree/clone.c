@@ -41,10 +41,10 @@ static int clone_fail(const struct cloning *c, const char *what)
 	return error_errno(c->err, ERR_SYSTEM, "cannot %s /%.300s", what, c->path);
 }
 
-static int open_entry(const struct cloning *c, int folder, const char *name, int flags, mode_t type,
+static int open_entry(const struct cloning *c, int dir, const char *name, int flags, mode_t type,
 		      struct stat *st)
 {
-	return tree_open_entry(folder, name, flags, type, c->path, st, c->err);
+	return tree_open_entry(dir, name, flags, type, c->path, st, c->err);
 }
 
 /* --- extended attributes --- */
@@ -157,13 +157,12 @@ static void forget_twins(struct cloning *c)
 /* Hard links within the tree are kept, whatever happens to those to other trees. */
 static int share_twin(struct cloning *c, int to, const char *name, const char *twin)
 {
-	char folder[PATH_LENGTH_MAX];
+	char dir[PATH_LENGTH_MAX];
 	const char *slash = strrchr(twin, '/');
 	_cleanup_close_ int fd = -1;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - twin) : 1,
-		 slash ? twin : ".");
-	fd = tree_open_beneath(c->to, folder, O_PATH | O_DIRECTORY, 0);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - twin) : 1, slash ? twin : ".");
+	fd = tree_open_beneath(c->to, dir, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0 || linkat(fd, slash ? slash + 1 : twin, to, name, 0) < 0)
 		return clone_fail(c, "link");
 	return 0;
@@ -218,31 +217,31 @@ static int clone_link(struct cloning *c, int from, int to, const char *name)
 
 static int clone_below(struct cloning *c, int from, int to, int depth);
 
-static int clone_folder(struct cloning *c, int from, int to, const char *name, int depth)
+static int clone_dir(struct cloning *c, int from, int to, const char *name, int depth)
 {
 	struct stat st;
-	_cleanup_close_ int folder = open_entry(c, from, name, O_DIRECTORY, S_IFDIR, &st);
+	_cleanup_close_ int dir = open_entry(c, from, name, O_DIRECTORY, S_IFDIR, &st);
 	_cleanup_close_ int copy = -1;
 
-	if (folder < 0)
+	if (dir < 0)
 		return -1;
 	if (mkdirat(to, name, 0700) == 0)
 		copy = tree_open_own(to, name, O_RDONLY | O_DIRECTORY);
 	if (copy < 0)
 		return clone_fail(c, "copy");
-	if (clone_below(c, folder, copy, depth + 1) < 0)
+	if (clone_below(c, dir, copy, depth + 1) < 0)
 		return -1;
-	return set_facts(folder, copy, &st, c);
+	return set_facts(dir, copy, &st, c);
 }
 
 /* The type in a directory entry is only a hint: opening the entry checks it again. */
-static mode_t type_of(const struct cloning *c, int folder, const struct dirent *entry)
+static mode_t type_of(const struct cloning *c, int dir, const struct dirent *entry)
 {
 	struct stat st;
 
 	if (entry->d_type != DT_UNKNOWN)
 		return DTTOIF(entry->d_type);
-	if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		clone_fail(c, "stat");
 		return 0;
 	}
@@ -252,13 +251,13 @@ static mode_t type_of(const struct cloning *c, int folder, const struct dirent *
 static int clone_entry(struct cloning *c, int from, int to, const struct dirent *entry, int depth,
 		       FILE *names)
 {
-	if (strcmp(c->path, OWN_FOLDER) == 0)
+	if (strcmp(c->path, OWN_DIR) == 0)
 		return 0;
 	switch (type_of(c, from, entry)) {
 	case 0:
 		return -1;
 	case S_IFDIR:
-		return clone_folder(c, from, to, entry->d_name, depth);
+		return clone_dir(c, from, to, entry->d_name, depth);
 	case S_IFREG:
 		return clone_file(c, from, to, entry->d_name, names);
 	case S_IFLNK:
@@ -279,9 +278,9 @@ static int enter_path(struct cloning *c, size_t length, const char *name)
 	return error_set(c->err, ERR_SYSTEM, "a path is too long: /%.300s", c->path);
 }
 
-static int read_folder(struct cloning *c, int from, int to, int depth, FILE *names)
+static int read_dir(struct cloning *c, int from, int to, int depth, FILE *names)
 {
-	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(from, ".");
+	_cleanup_(tree_close_dir) DIR *d = tree_open_dir(from, ".");
 	size_t length = strlen(c->path);
 	struct dirent *entry;
 
@@ -305,7 +304,7 @@ static int clone_below(struct cloning *c, int from, int to, int depth)
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
 	FILE *names = open_memstream(&text, &size);
-	int r = names ? read_folder(c, from, to, depth, names) : -1;
+	int r = names ? read_dir(c, from, to, depth, names) : -1;
 
 	if (!names || fclose(names) != 0)
 		return error_no_memory(c->err);

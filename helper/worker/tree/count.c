@@ -33,23 +33,22 @@ static uint64_t count_hash_entry(const char *name, const struct statx *st)
 /* Whether the owner shown as LAST_OWN is an id outside the range. We have no capabilities over
  * files of such an id, and the kernel requires one for O_NOATIME (inode_owner_or_capable), if not
  * for the mode already. Other kinds of files cannot be checked without leaving a trace in them. */
-static bool is_unmapped(int folder, const char *name, const struct statx *st)
+static bool is_unmapped(int dir, const char *name, const struct statx *st)
 {
 	int type = S_ISDIR(st->stx_mode) ? O_DIRECTORY : 0;
 	_cleanup_close_ int fd = -1;
 
 	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
 		return false;
-	fd = tree_open_own(folder, name, O_RDONLY | O_NONBLOCK | O_NOATIME | type);
+	fd = tree_open_own(dir, name, O_RDONLY | O_NONBLOCK | O_NOATIME | type);
 	return fd < 0 && (errno == EPERM || errno == EACCES);
 }
 
-static bool is_foreign(int folder, const char *name, const struct statx *st)
+static bool is_foreign(int dir, const char *name, const struct statx *st)
 {
 	if (st->stx_uid > LAST_OWN || st->stx_gid > LAST_OWN)
 		return true;
-	return (st->stx_uid == LAST_OWN || st->stx_gid == LAST_OWN) &&
-	       is_unmapped(folder, name, st);
+	return (st->stx_uid == LAST_OWN || st->stx_gid == LAST_OWN) && is_unmapped(dir, name, st);
 }
 
 /* The inodes with several names that were counted: an open-addressing hash table, at most half
@@ -107,7 +106,7 @@ struct count {
 	struct seen seen;
 };
 
-static int visit_count(struct walk *w, int folder, const char *name, const struct statx *st)
+static int visit_count(struct walk *w, int dir, const char *name, const struct statx *st)
 {
 	struct count *count = w->context;
 	struct tree_census *census = count->census;
@@ -115,7 +114,7 @@ static int visit_count(struct walk *w, int folder, const char *name, const struc
 
 	census->fingerprint += count_hash_entry(name, st);
 	census->files++;
-	if (is_foreign(folder, name, st))
+	if (is_foreign(dir, name, st))
 		census->foreign++;
 	/* The other names may be in other trees, which share the file with this one. */
 	if (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1 && seen_before(&count->seen, st->stx_ino))

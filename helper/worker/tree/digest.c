@@ -319,7 +319,7 @@ static void end_processes(struct digesting *d)
 
 static int digest_tasks_run(struct digesting *d, struct tree_digest *digest, struct error **err)
 {
-	struct walk w = { .visit = visit_digest, .context = d, .skip = OWN_FOLDER, .top = -1 };
+	struct walk w = { .visit = visit_digest, .context = d, .skip = OWN_DIR, .top = -1 };
 	int r = 0;
 
 	if (walk(&w, d->tree) < 0)

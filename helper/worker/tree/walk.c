@@ -82,7 +82,7 @@ static void leave(struct walk *w, size_t length)
 
 static int walk_directory(struct walk *w, int parent, const char *name, unsigned depth)
 {
-	_cleanup_(tree_close_folder) DIR *d = open_directory(parent, name);
+	_cleanup_(tree_close_dir) DIR *d = open_directory(parent, name);
 	size_t length = strlen(w->path);
 	struct dirent *entry;
 

@@ -71,17 +71,17 @@ static int database_write_stanza(const struct unpacked_package *p, const struct 
 }
 
 /* Creates NAME in the directory, replacing its content, and returns a stream to it. */
-static FILE *database_create(int folder, const char *name)
+static FILE *database_create(int dir, const char *name)
 {
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
-static int write_status(const struct unpack_plan *plan, const struct layout *layout, int folder,
+static int write_status(const struct unpack_plan *plan, const struct layout *layout, int dir,
 			struct error **err)
 {
-	_cleanup_fclose_ FILE *f = database_create(folder, "status");
+	_cleanup_fclose_ FILE *f = database_create(dir, "status");
 
 	for (size_t i = 0; f && i < plan->count; i++)
 		if (plan->packages[i].state != PACKAGE_KEPT &&
@@ -95,7 +95,7 @@ static int write_status(const struct unpack_plan *plan, const struct layout *lay
 /* --- triggers --- */
 
 struct triggers {
-	int folder;
+	int dir;
 	FILE *paths; /* the file "File" */
 };
 
@@ -122,8 +122,7 @@ static int write_interest(const struct unpacked_package *p, const struct layout 
 	if (!valid_package_name(trigger))
 		return error_set(err, ERR_PACKAGE, "package %s: malformed name of a trigger",
 				 p->name);
-	fd = openat(t->folder, trigger, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-		    0644);
+	fd = openat(t->dir, trigger, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
 	f = fd < 0 ? NULL : fdopen(fd, "a");
 	if (!f || fprintf(f, "%s%s\n", name, suffix) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's trigger %s", trigger);
@@ -133,9 +132,9 @@ static int write_interest(const struct unpacked_package *p, const struct layout 
 static int write_triggers(const struct unpack_plan *plan, const struct layout *layout,
 			  struct error **err)
 {
-	_cleanup_close_ int folder = tree_make_folders(layout->tree, DPKG "/triggers");
-	_cleanup_fclose_ FILE *paths = folder < 0 ? NULL : database_create(folder, "File");
-	struct triggers t = { .folder = folder, .paths = paths };
+	_cleanup_close_ int dir = tree_make_dirs(layout->tree, DPKG "/triggers");
+	_cleanup_fclose_ FILE *paths = dir < 0 ? NULL : database_create(dir, "File");
+	struct triggers t = { .dir = dir, .paths = paths };
 
 	for (size_t i = 0; paths && i < plan->count; i++)
 		if (plan->packages[i].state != PACKAGE_KEPT &&
@@ -186,23 +185,23 @@ static int place_conffiles(const struct unpack_plan *plan, const struct layout *
 
 /* --- all of it --- */
 
-static int write_constant(int folder, const char *name, const char *text)
+static int write_constant(int dir, const char *name, const char *text)
 {
-	_cleanup_fclose_ FILE *f = database_create(folder, name);
+	_cleanup_fclose_ FILE *f = database_create(dir, name);
 
 	return !f || fputs(text, f) == EOF || fflush(f) != 0 ? -1 : 0;
 }
 
 int database_write(const struct unpack_plan *plan, const struct layout *layout, struct error **err)
 {
-	_cleanup_close_ int folder = tree_make_folders(layout->tree, DPKG);
-	_cleanup_close_ int info = tree_make_folders(layout->tree, DPKG_INFO);
-	_cleanup_close_ int updates = tree_make_folders(layout->tree, DPKG "/updates");
+	_cleanup_close_ int dir = tree_make_dirs(layout->tree, DPKG);
+	_cleanup_close_ int info = tree_make_dirs(layout->tree, DPKG_INFO);
+	_cleanup_close_ int updates = tree_make_dirs(layout->tree, DPKG "/updates");
 
-	if (folder < 0 || info < 0 || updates < 0 || write_constant(info, "format", "1\n") < 0 ||
-	    write_constant(folder, "available", "") < 0)
+	if (dir < 0 || info < 0 || updates < 0 || write_constant(info, "format", "1\n") < 0 ||
+	    write_constant(dir, "available", "") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make dpkg's database");
 	if (write_triggers(plan, layout, err) < 0 || place_conffiles(plan, layout, err) < 0)
 		return -1;
-	return write_status(plan, layout, folder, err);
+	return write_status(plan, layout, dir, err);
 }

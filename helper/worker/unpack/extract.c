@@ -26,7 +26,7 @@ bool extract_aliased(const char *path, size_t *length)
 	return false;
 }
 
-static int make_folder(int at, const char *name)
+static int make_dir(int at, const char *name)
 {
 	return mkdirat(at, name, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
@@ -37,7 +37,7 @@ int extract_alias(const struct layout *layout, const char *name)
 	ssize_t length;
 
 	snprintf(target, sizeof(target), "usr/%s", name);
-	if (make_folder(layout->tree, "usr") < 0 || make_folder(layout->tree, target) < 0)
+	if (make_dir(layout->tree, "usr") < 0 || make_dir(layout->tree, target) < 0)
 		return -1;
 	if (symlinkat(target, layout->tree, name) == 0)
 		return 0;
@@ -125,14 +125,13 @@ static int open_parent(struct extraction *x, const char *place, const char **nam
 {
 	const char *slash = strrchr(place, '/');
 	size_t length = slash ? (size_t)(slash - place) : 1;
-	const char *folder = slash ? place : ".";
+	const char *dir = slash ? place : ".";
 
 	*name = slash ? slash + 1 : place;
-	if (x->parent_fd >= 0 && strncmp(x->parent, folder, length) == 0 &&
-	    x->parent[length] == '\0')
+	if (x->parent_fd >= 0 && strncmp(x->parent, dir, length) == 0 && x->parent[length] == '\0')
 		return 0;
 	closep(&x->parent_fd);
-	memcpy(x->parent, folder, length);
+	memcpy(x->parent, dir, length);
 	x->parent[length] = '\0';
 	x->parent_fd = tree_open_beneath(x->layout->tree, x->parent, O_PATH | O_DIRECTORY, 0);
 	if (x->parent_fd >= 0)
@@ -188,8 +187,8 @@ static int extract_extended(struct extraction *x, int fd, struct archive_entry *
 	return 0;
 }
 
-static int extract_folder(struct extraction *x, struct archive_entry *entry, const char *place,
-			  struct error **err)
+static int extract_dir(struct extraction *x, struct archive_entry *entry, const char *place,
+		       struct error **err)
 {
 	_cleanup_close_ int fd = -1;
 	const char *name;
@@ -235,7 +234,7 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 			     struct error **err)
 {
 	char path[PATH_LENGTH_MAX], target[PATH_LENGTH_MAX], absolute[PATH_LENGTH_MAX + 1];
-	_cleanup_close_ int folder = -1;
+	_cleanup_close_ int dir = -1;
 	const char *name, *slash;
 	size_t i = 0;
 
@@ -255,8 +254,8 @@ static int extract_hard_link(struct extraction *x, struct archive_entry *entry, 
 	slash = strrchr(target, '/');
 	if (slash)
 		target[slash - target] = '\0';
-	folder = tree_open_beneath(x->layout->tree, slash ? target : ".", O_PATH | O_DIRECTORY, 0);
-	if (folder < 0 || linkat(folder, slash ? slash + 1 : target, x->parent_fd, name, 0) < 0)
+	dir = tree_open_beneath(x->layout->tree, slash ? target : ".", O_PATH | O_DIRECTORY, 0);
+	if (dir < 0 || linkat(dir, slash ? slash + 1 : target, x->parent_fd, name, 0) < 0)
 		return errno == EEXIST ? extract_exists(x, place, err)
 				       : extract_fail(x, place, err);
 	return 0;
@@ -391,7 +390,7 @@ static int extract_plain(struct extraction *x, struct archive_entry *entry, cons
 		return extract_hard_link(x, entry, place, err);
 	switch (type) {
 	case AE_IFDIR:
-		return extract_folder(x, entry, place, err);
+		return extract_dir(x, entry, place, err);
 	case AE_IFLNK:
 		return extract_symlink(x, entry, place, err);
 	case AE_IFREG:

@@ -16,7 +16,7 @@ static bool leads_to(const char *path, const char *pattern)
 	return strncmp(path, pattern, length) == 0;
 }
 
-bool filters_skip(const struct words *filters, const char *path, bool folder)
+bool filters_skip(const struct words *filters, const char *path, bool dir)
 {
 	const char *filter = NULL;
 	bool skip = false;
@@ -24,7 +24,7 @@ bool filters_skip(const struct words *filters, const char *path, bool folder)
 	while ((filter = words_next(filters, filter)))
 		if (fnmatch(filter + 1, path, 0) == 0)
 			skip = *filter == '-';
-	while (skip && folder && (filter = words_next(filters, filter)))
+	while (skip && dir && (filter = words_next(filters, filter)))
 		if (*filter == '+' && leads_to(path, filter + 1))
 			return false;
 	return skip;

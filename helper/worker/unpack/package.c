@@ -95,11 +95,11 @@ static const struct control_file *package_read_control(struct deb *d, struct con
 	return NULL;
 }
 
-static int package_write_file(int folder, const char *name, const void *data, size_t size,
-			      mode_t mode, struct error **err)
+static int package_write_file(int dir, const char *name, const void *data, size_t size, mode_t mode,
+			      struct error **err)
 {
 	_cleanup_close_ int fd =
-		openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 || write_all(fd, data, size) < 0 || fchmod(fd, mode) < 0 || fchown(fd, 0, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot write %s", name);

@@ -170,15 +170,14 @@ static int write_filters(const struct unpacker *u, struct error **err)
 {
 	const struct words *filters = &u->layout.filters;
 	const char *filter = NULL;
-	_cleanup_close_ int folder = -1;
+	_cleanup_close_ int dir = -1;
 	_cleanup_fclose_ FILE *file = NULL;
 	int fd;
 
 	if (filters->count == 0)
 		return 0;
-	folder = tree_make_folders(u->layout.tree, "etc/dpkg/dpkg.cfg.d");
-	fd = folder < 0 ? -1
-			: openat(folder, "rootlet", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	dir = tree_make_dirs(u->layout.tree, "etc/dpkg/dpkg.cfg.d");
+	fd = dir < 0 ? -1 : openat(dir, "rootlet", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file)
 		return error_errno(err, ERR_SYSTEM, "cannot write dpkg's configuration");
@@ -209,7 +208,7 @@ static int unpacker_open_tree(struct layout *l, struct error **err)
 
 static int unpacker_make_work(struct layout *l, struct error **err)
 {
-	l->work = tree_make_folders(l->tree, WORK);
+	l->work = tree_make_dirs(l->tree, WORK);
 	return l->work < 0 ? error_errno(err, ERR_SYSTEM, "cannot make /" WORK) : 0;
 }
 
@@ -230,7 +229,7 @@ static int unpacker_begin(struct unpacker *u, const struct task *t, struct error
 	u->native = strcmp(t->begin.engine, "native") == 0;
 	if (!u->native)
 		return write_filters(u, err);
-	closep(&(int){ tree_make_folders(l->tree, DPKG_INFO) });
+	closep(&(int){ tree_make_dirs(l->tree, DPKG_INFO) });
 	if (unpacker_make_work(l, err) < 0 || write_filters(u, err) < 0)
 		return -1;
 	return start_workers(u, err);
@@ -347,10 +346,10 @@ static int unpacker_finish(struct unpacker *u, struct error **err)
 
 /* debootstrap's first stage knows no filters: removes what they leave out. PATH is the
  * directory's. */
-static int unpacker_sweep(const struct words *filters, int folder,
-			  char path[static PATH_LENGTH_MAX], struct error **err)
+static int unpacker_sweep(const struct words *filters, int dir, char path[static PATH_LENGTH_MAX],
+			  struct error **err)
 {
-	_cleanup_(tree_close_folder) DIR *d = tree_open_folder(folder, ".");
+	_cleanup_(tree_close_dir) DIR *d = tree_open_dir(dir, ".");
 	size_t length = strlen(path);
 	struct dirent *entry;
 
@@ -364,13 +363,13 @@ static int unpacker_sweep(const struct words *filters, int folder,
 		    (int)(PATH_LENGTH_MAX - length))
 			return error_set(err, ERR_PACKAGE, "a path is too long: %.200s", path);
 		if (below) {
-			next = openat(folder, entry->d_name,
+			next = openat(dir, entry->d_name,
 				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			if (next < 0 || unpacker_sweep(filters, next, path, err) < 0)
 				return error_errno(err, ERR_SYSTEM, "cannot open %.200s", path);
 		}
 		if (filters_skip(filters, path, below || link) &&
-		    unlinkat(folder, entry->d_name, below ? AT_REMOVEDIR : 0) < 0 &&
+		    unlinkat(dir, entry->d_name, below ? AT_REMOVEDIR : 0) < 0 &&
 		    errno != ENOTEMPTY)
 			return error_errno(err, ERR_SYSTEM, "cannot remove %.200s", path);
 	}

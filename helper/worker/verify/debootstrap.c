@@ -71,17 +71,17 @@ static int write_release(const struct chain *c, const char *path, const char *pa
 
 static int lay_out(const struct chain *c, struct error **err)
 {
-	char folder[128], path[320], release[160];
+	char dir[128], path[320], release[160];
 
 	mkdir(MIRROR "/dists", 0755);
-	snprintf(folder, sizeof(folder), MIRROR "/dists/%s", c->suite);
-	mkdir(folder, 0755);
-	snprintf(release, sizeof(release), "%s/Release", folder);
-	snprintf(path, sizeof(path), "%s/main", folder);
+	snprintf(dir, sizeof(dir), MIRROR "/dists/%s", c->suite);
+	mkdir(dir, 0755);
+	snprintf(release, sizeof(release), "%s/Release", dir);
+	snprintf(path, sizeof(path), "%s/main", dir);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/main/binary-%s", folder, c->arch);
+	snprintf(path, sizeof(path), "%s/main/binary-%s", dir, c->arch);
 	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/main/binary-%s/Packages", folder, c->arch);
+	snprintf(path, sizeof(path), "%s/main/binary-%s/Packages", dir, c->arch);
 	if (write_packages(c, path, err) < 0)
 		return -1;
 	return write_release(c, release, path, err);

@@ -38,8 +38,8 @@ static int names_in(const char *path)
 }
 
 /* WRITE replaces NAME, which contains BEFORE. */
-static void replaced(const struct run_folder *run, const char *name, const char *before,
-		     int (*write)(const struct run_folder *run))
+static void replaced(const struct run_dir *run, const char *name, const char *before,
+		     int (*write)(const struct run_dir *run))
 {
 	int old = openat(run->fd, name, O_RDONLY), count = names_in(run->path), status;
 	struct stat first, second;
@@ -56,16 +56,16 @@ static void replaced(const struct run_folder *run, const char *name, const char 
 	close(old);
 }
 
-static int write_second(const struct run_folder *run)
+static int write_second(const struct run_dir *run)
 {
 	json_t *object = json_pack("{s:s}", "state", "second");
-	int r = run_folder_finish(run, object, NULL);
+	int r = run_dir_finish(run, object, NULL);
 
 	json_decref(object);
 	return r;
 }
 
-static int write_results(const struct run_folder *run)
+static int write_results(const struct run_dir *run)
 {
 	struct results results = { 0 };
 	struct test_result one = { .section = "", .name = "generic/002" };
@@ -78,7 +78,7 @@ static int write_results(const struct run_folder *run)
 }
 
 /* On a full disk, the old file stays. */
-static void no_room(struct run_folder *run)
+static void no_room(struct run_dir *run)
 {
 	char name[] = "full", text[256];
 	int full = open("/dev/full", O_WRONLY), old;
@@ -94,7 +94,7 @@ static void no_room(struct run_folder *run)
 }
 
 /* A truncated last line does not count. */
-static void check_cut(const struct run_folder *run)
+static void check_cut(const struct run_dir *run)
 {
 	static const char lines[] = "{\"name\":\"generic/001\",\"status\":\"pass\"}\n"
 				    "{\"name\":\"generic/002\",\"status\":\"odd\"}\n"
@@ -127,54 +127,54 @@ static void check_cut(const struct run_folder *run)
 static void check_runs(const char *results)
 {
 	_cleanup_error_ struct error *err = NULL;
-	struct run_folder runs[2], found = RUN_FOLDER_NONE;
+	struct run_dir runs[2], found = RUN_DIR_NONE;
 	json_t *record = json_pack("{s:s}", "state", "x");
 	char **ids = NULL;
 	size_t count = 0;
 
-	tap_check(run_folder_check(results, &err) == -1 && err && err->code == ERR_EXISTS,
+	tap_check(run_dir_check(results, &err) == -1 && err && err->code == ERR_EXISTS,
 		  "a directory that is not empty is refused for results");
 	error_free(&err);
-	tap_check(run_folder_make("ext4", results, &found, &err) == -1 && err,
+	tap_check(run_dir_make("ext4", results, &found, &err) == -1 && err,
 		  "a refused directory is unchanged");
 	error_free(&err);
 	for (size_t i = 0; i < 2; i++)
-		tap_check(run_folder_make("xfs", NULL, &runs[i], NULL) == 0 &&
-				  run_folder_write(&runs[i], record, NULL) == 0,
+		tap_check(run_dir_make("xfs", NULL, &runs[i], NULL) == 0 &&
+				  run_dir_write(&runs[i], record, NULL) == 0,
 			  "runs are created in the state directory");
 	tap_check(strcmp(runs[0].id, runs[1].id) != 0, "each run has a different id");
-	tap_check(run_folder_list(&ids, &count, NULL) == 0 && count == 3 &&
+	tap_check(run_dir_list(&ids, &count, NULL) == 0 && count == 3 &&
 			  strcmp(ids[0], ids[1]) < 0 && strcmp(ids[1], ids[2]) < 0,
 		  "all runs are listed in order");
 	for (size_t i = 0; i < count; i++)
 		free(ids[i]);
 	free(ids);
-	tap_check(run_folder_busy(&runs[1]) && run_folder_remove(runs[1].id, &err) == -1 && err &&
+	tap_check(run_dir_busy(&runs[1]) && run_dir_remove(runs[1].id, &err) == -1 && err &&
 			  err->code == ERR_BUSY && access(runs[1].path, F_OK) == 0,
 		  "a run in progress is not removed");
 	error_free(&err);
-	run_folder_close(&runs[0]);
-	tap_check(run_folder_open("last", &found, NULL) == 0 && !run_folder_busy(&found) == 0,
+	run_dir_close(&runs[0]);
+	tap_check(run_dir_open("last", &found, NULL) == 0 && !run_dir_busy(&found) == 0,
 		  "the last run is the newest");
-	run_folder_close(&found);
-	run_folder_close(&runs[1]);
-	tap_check(run_folder_remove("../run", &err) == -1 && err && err->code == ERR_INPUT,
+	run_dir_close(&found);
+	run_dir_close(&runs[1]);
+	tap_check(run_dir_remove("../run", &err) == -1 && err && err->code == ERR_INPUT,
 		  "an invalid id is refused");
 	error_free(&err);
-	tap_check(run_folder_open(".hidden", &found, &err) == -1 && err && err->code == ERR_INPUT,
+	tap_check(run_dir_open(".hidden", &found, &err) == -1 && err && err->code == ERR_INPUT,
 		  "an invalid id is not opened");
 	error_free(&err);
-	tap_check(run_folder_open("nothing", &found, &err) == -1 && err && err->code == ERR_MISSING,
+	tap_check(run_dir_open("nothing", &found, &err) == -1 && err && err->code == ERR_MISSING,
 		  "an unknown run is reported as missing");
 	json_decref(record);
 }
 
 int main(void)
 {
-	struct run_folder run = RUN_FOLDER_NONE;
+	struct run_dir run = RUN_DIR_NONE;
 	json_t *first = json_pack("{s:s}", "state", "first");
 	/* durable.py and power_guest.py check the system calls made there. */
-	const char *at = getenv("ROOTLET_RUN_FOLDER");
+	const char *at = getenv("ROOTLET_RUN_DIR");
 	bool ours = !at;
 	char path[256];
 
@@ -184,8 +184,8 @@ int main(void)
 		return 1;
 	snprintf(path, sizeof(path), "%s/run", at);
 	setenv("XDG_STATE_HOME", at, 1);
-	tap_check(run_folder_make("ext4", path, &run, NULL) == 0 &&
-			  run_folder_write(&run, first, NULL) == 0,
+	tap_check(run_dir_make("ext4", path, &run, NULL) == 0 &&
+			  run_dir_write(&run, first, NULL) == 0,
 		  "a run");
 	replaced(&run, "run.json", "first", write_second);
 	write_results(&run);
@@ -194,10 +194,10 @@ int main(void)
 	json_decref(first);
 	if (ours) {
 		check_cut(&run);
-		run_folder_close(&run);
+		run_dir_close(&run);
 		check_runs(path);
-		folder_remove(AT_FDCWD, at);
+		dir_remove(AT_FDCWD, at);
 	}
-	run_folder_close(&run);
+	run_dir_close(&run);
 	return tap_done();
 }
