@@ -355,7 +355,7 @@ static void take_requirements(struct tree_scan *t)
 static void tree_scan_clear(struct tree_scan *t)
 {
 	closep(&t->tree);
-	requirement_scan_clear(&t->scan);
+	requirement_pieces_clear(&t->scan);
 	requirements_free(&t->result);
 	free(t->queue);
 }
