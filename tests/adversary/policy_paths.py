@@ -199,16 +199,16 @@ def links():
                              ("a home behind root's link in the caller's directory",
                               f"{PLACE}/theirs/by-root/user", False)):
         live_in(home)
-        installed.allow(USER, ALLOWED, directories="~")
+        installed.allow(USER, ALLOWED, folders="~")
         taken(what, trees, good)
         taken(f"{what}, opened through that path", f"{home}/trees", good, name=trees)
     live_in(HOME)
     link(f"{PLACE}/real", f"{PLACE}/srv", 0)
     for owner, good in ((0, True), (USER.uid, False)):
         link(f"{PLACE}/real", f"{PLACE}/srv", owner)
-        installed.allow(USER, ALLOWED, directories=f"{HOME} {PLACE}/srv")
+        installed.allow(USER, ALLOWED, folders=f"{HOME} {PLACE}/srv")
         taken(f"folders = a link of {'root' if owner == 0 else 'the caller'}", real, good)
-    installed.allow(USER, ALLOWED, directories="~")
+    installed.allow(USER, ALLOWED, folders="~")
     taken("a directory outside the home", real, good=False)
     by_link = link(real, f"{HOME}/away")
     taken("a directory outside the home, through a link in it", by_link, good=False, name=real)
@@ -298,7 +298,7 @@ with open(MANIFEST, "w", encoding="ascii") as file:
     file.write("{}")
 done, _ = installed.install(installed.group_of(USER))
 tap.report(done.returncode == 0, "the helper can be installed", done.stdout)
-installed.allow(USER, ALLOWED, directories="~")
+installed.allow(USER, ALLOWED, folders="~")
 for directory in (f"{PLACE}/bases", f"{HOME}/bases"):
     forged.make(f"{fresh(directory)}/base", FIRST, key=key())
 elsewhere()

@@ -54,7 +54,7 @@ SUITE = apt.host_suite()
 # namespace for a process in a chroot.
 BY_HAND = """
 exec >/opt/results/check.out 2>&1
-modprobe virtio_blk; modprobe {fstype}; modprobe ext4
+modprobe virtio_blk; modprobe sd_mod; modprobe {fstype}; modprobe ext4
 mount /dev/vdh /mnt || exit 99
 for at in proc sys dev run opt/results; do mount --rbind /$at /mnt/$at || exit 99; done
 exec unshare --mount bash -c 'cd /mnt && mkdir -p old && pivot_root . old && umount -l old &&

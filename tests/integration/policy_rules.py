@@ -252,11 +252,11 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message,
                    f"{name}: Begin is refused, even if repository-keyrings has its keyring", answer)
     owned_keyring(begin)
-    installed.allow(USER, directories=directory)
+    installed.allow(USER, folders=directory)
     tap.report(ask(*begin[:2], **begin[2]).code == 0, "policy `folders`: the named directory is allowed")
     link = f"{home.dir}/other"
     os.symlink(directory, link)
-    installed.allow(USER, directories=link)
+    installed.allow(USER, folders=link)
     answer = ask(*begin[:2], **begin[2])
     tap.report(answer.code == REFUSED, "policy `folders`: the target of a named link is not allowed", answer)
     installed.allow(USER, "max-count = 1")
@@ -347,7 +347,7 @@ def bases():
                        f"{line.replace(chr(10), ', ')}: cloning that snapshot is "
                        f"{'refused' if code else 'allowed'}", answer)
         for what, only in (("the snapshot directory", trees), ("the rootfs directory", directory)):
-            installed.allow(USER, "deny-packages = nothing*", directories=only)
+            installed.allow(USER, "deny-packages = nothing*", folders=only)
             answer = ask(*clone[:2], **clone[2])
             tap.report(answer.code == REFUSED and "folders" in answer.message,
                        f"policy `folders` without {what}: Clone is refused",
@@ -369,7 +369,7 @@ def bases():
                    "without the right to delete, create --force fails at once", outcome)
         not_deleted(trees, directory, (set(there()) - {clone[2]["base_name"]}).pop())
         installed.allow(USER, "deny-packages = nothing*", "operations = create check delete", "max-count = 1",
-                        directories=f"{home.store} {home.dir}/clones")
+                        folders=f"{home.store} {home.dir}/clones")
         home.run("delete", "--yes", "--name", "one")
         outcome = home.create("--path", f"{trees}/four", server=server, at=AT, fresh=False)
         tap.report(outcome.status == 0 and "no snapshot is saved" in outcome.out + outcome.err and
@@ -385,7 +385,7 @@ def bases():
 def other_mounts():
     """A directory that has the path of an allowed one, but in the caller's own mount namespace."""
     directory, allowed = home.make_dir(f"{home.dir}/mine"), home.make_dir(f"{home.dir}/allowed")
-    installed.allow(USER, directories=allowed)
+    installed.allow(USER, folders=allowed)
     mine, theirs = socket.socketpair()
     script = (f"mount --bind {directory} {allowed} && exec python3 -c 'import os, socket; s = socket.socket("
               f"fileno={theirs.fileno()}); socket.send_fds(s, [b\"x\"], [os.open(\"{allowed}\", 0)]); "

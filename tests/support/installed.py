@@ -67,9 +67,9 @@ def set_policy(text, mode=0o644):
     os.chmod(POLICY, mode)
 
 
-def allow(user, *lines, audit=(), ids=(), directories="*", keyrings="*"):
+def allow(user, *lines, audit=(), ids=(), folders="*", keyrings="*"):
     """Writes a policy that allows USER everything except what LINES restrict."""
-    rows = [f"[allow test]\nusers = {user.name}", f"folders = {directories}", f"keyrings = {keyrings}",
+    rows = [f"[allow test]\nusers = {user.name}", f"folders = {folders}", f"keyrings = {keyrings}",
             *lines, "[ids]", f"first = {FIRST}", "uids = 1-9999", *ids, "[audit]", "journal = no",
             *audit]
     set_policy("\n".join(rows) + "\n")
