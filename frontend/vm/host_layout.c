@@ -1,3 +1,4 @@
+#include "frontend/vm/disk_room.h"
 #include "frontend/vm/host_layout.h"
 
 #include <fcntl.h>
@@ -83,13 +84,9 @@ static int host_layout_fill(int dir, const struct vm_config *config, struct erro
 /* Our own disks have no name, so nothing is left behind. */
 static int open_disk(const struct vm_disk *disk, struct error **err)
 {
-	const char *dir = getenv("TMPDIR");
+	const char *dir = disk->memory ? "/dev/shm" : disk_room_dir();
 	_cleanup_close_ int fd = -1;
 
-	if (disk->memory)
-		dir = "/dev/shm";
-	else if (!dir || *dir != '/')
-		dir = "/var/tmp";
 	if (disk->path)
 		fd = open(disk->path, (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	else

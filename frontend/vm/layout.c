@@ -9,6 +9,7 @@
 
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
+#include "frontend/vm/disk_room.h"
 #include "frontend/vm/layout_mounts.h"
 #include "frontend/vm/layout_root.h"
 #include "frontend/vm/sealed_root.h"
@@ -22,14 +23,6 @@ static int open_source(const char *path, int *fd, struct error **err)
 	if (*fd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", path);
 	return 0;
-}
-
-/* The directory for sparse files on disk. */
-static const char *temporary_dir(void)
-{
-	const char *dir = getenv("TMPDIR");
-
-	return dir && *dir == '/' ? dir : "/var/tmp";
 }
 
 static int open_sources(const struct vm_config *config, struct layout_sources *s,
@@ -54,7 +47,7 @@ static int open_sources(const struct vm_config *config, struct layout_sources *s
 			return -1;
 	for (size_t i = 0; i < config->disk_count; i++) {
 		const struct vm_disk *disk = &config->disks[i];
-		const char *path = disk->path || disk->memory ? disk->path : temporary_dir();
+		const char *path = disk->path || disk->memory ? disk->path : disk_room_dir();
 
 		if (open_source(path, &s->disks[i], err) < 0)
 			return -1;
@@ -165,7 +158,7 @@ static int open_detached(int source, const char *path, int flags, struct error *
 /* Creates an unnamed sparse file, so that nothing is left behind. `dir` is -1 for memory. */
 static int make_sparse(const struct vm_disk *disk, int dir, uid_t owner, struct error **err)
 {
-	const char *path = disk->memory ? VM_DIR : temporary_dir();
+	const char *path = disk->memory ? VM_DIR : disk_room_dir();
 	_cleanup_close_ int source = disk->memory ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)
 						  : fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int fd = -1;

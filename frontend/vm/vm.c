@@ -17,6 +17,7 @@
 #include "frontend/cli/stream.h"
 #include "frontend/cli/text.h"
 #include "frontend/vm/boot_limit.h"
+#include "frontend/vm/disk_room.h"
 #include "frontend/vm/hypervisor.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
@@ -46,6 +47,7 @@ struct vm {
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0 if none */
 	struct boot_limit boot;
+	int64_t look; /* when to look at the room for the disks next */
 	char line[64];
 	size_t line_length;
 	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
@@ -245,6 +247,12 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
+/* The same for timeouts of poll(): -1 for none. */
+static int sooner(int a, int b)
+{
+	return a >= 0 && (b < 0 || a < b) ? a : b;
+}
+
 static int time_left(const struct vm *vm)
 {
 	int64_t end = earlier(vm->grace, vm->deadline);
@@ -264,7 +272,7 @@ static int time_to_wait(const struct vm *vm, int wanted)
 
 	if (!vm->started && (left < 0 || boot < left))
 		left = boot < 0 ? 0 : (int)boot;
-	return wanted >= 0 && (left < 0 || wanted < left) ? wanted : left;
+	return sooner(left, wanted);
 }
 
 static void serve_output(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
@@ -319,10 +327,23 @@ enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED };
 
 /* Serves the VM until it exits (returns 0), its time is up (VM_EXPIRED), config->watch ends it
  * (VM_UNWATCHED), or it has not booted in time (VM_UNBOOTED). */
+/* Returns the milliseconds until the next look, or -1 with ERR set if a disk has no room. */
+static int look_at_disks(struct vm *vm, struct error **err)
+{
+	int64_t now = clock_milliseconds();
+
+	if (now >= vm->look) {
+		if (disk_room_check(vm->config, err) < 0)
+			return -1;
+		vm->look = now + DISK_ROOM_MS;
+	}
+	return (int)(vm->look - now);
+}
+
 static int vm_serve(struct vm *vm, struct error **err)
 {
 	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
-	int wanted = -1;
+	int wanted = -1, look;
 
 	for (;;) {
 		struct pollfd polled[POLLED] = {
@@ -340,7 +361,11 @@ static int vm_serve(struct vm *vm, struct error **err)
 			polled[IN].fd = -1;
 		stream_prepare(&vm->out, &polled[OUT]);
 		stream_prepare(&vm->error, &polled[ERROR]);
-		if (poll(polled, POLLED, time_to_wait(vm, wanted)) < 0 && errno != EINTR)
+		look = look_at_disks(vm, err);
+		if (look < 0)
+			return -1;
+		if (poll(polled, POLLED, time_to_wait(vm, sooner(look, wanted))) < 0 &&
+		    errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");

@@ -1,7 +1,7 @@
 """A disk that fills up at every point of create --force, of saving a snapshot, of a clone, of upgrade, of
-publish and of a root image: existing data stays intact, nothing of the new data is left, and the command
-works once there is space again. Root mounts a small tmpfs for this; its free space ranges from none to almost
-enough."""
+publish and of a root image, and under a guest: existing data stays intact, nothing of the new data is left,
+and the command works once there is space again. Root mounts a small tmpfs for this; its free space ranges
+from none to almost enough."""
 import os
 import re
 import shutil
@@ -174,6 +174,21 @@ def fill(what, row):
     makes(f"{what} works once there is space again", row)
 
 
+def under_guest():
+    """qemu pauses a guest whose disk cannot grow; the stand-in just waits."""
+    environment = {**PATH, "TMPDIR": POINT}
+    words = ["--path", TREE, "--root-transport", "dir", "--kernel", KERNEL, "--disk", "1G", "--", "true"]
+    home.write("bin/vng", "#!/bin/sh\nsleep 20; exit 3\n")
+    resize(used() + (64 << 10))
+    outcome = home.run("run", *words, environment=environment)
+    tap.report(outcome.status == SPACE and f"no space left for the guest's disks on the filesystem of {POINT}"
+               in outcome.err, "a guest whose disk cannot grow is an error at once", outcome)
+    resize(MOST)
+    home.write("bin/vng", "#!/bin/sh\nexit 3\n")
+    outcome = home.run("run", *words, environment=environment)
+    tap.report(outcome.status == RUN_FAILED, "it runs once there is space again", outcome)
+
+
 def main(server):
     home.make_dir(CACHE)
     made = home.create("--path", TREE, "--quiet", server=server, at=AT)
@@ -185,6 +200,7 @@ def main(server):
         tap.report(old.status == 0, "and that of a rootfs to upgrade", old)
     for what, row in rows(server).items():
         fill(what, row)
+    under_guest()
     for path in (TREE, OLD, f"{OLD}.previous", f"{POINT}/clone"):
         home.run("delete", "--yes", "--path", path)
 
