@@ -29,7 +29,6 @@
 #include "helper/starter/own_ids.h"
 #include "helper/starter/privileges.h"
 #include "helper/starter/root_files.h"
-#include "helper/starter/worker_program.h"
 
 #define LOG 4
 #define MEMORY 5
