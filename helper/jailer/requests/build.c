@@ -137,34 +137,18 @@ int handle_local_package(struct server *s, struct request *request, struct error
 	return abandon_failed(s, build_ask_worker(s, &s->unpacker, &package, 1, err));
 }
 
-/* No user namespace can create device nodes. A guest mounts devtmpfs here; until then, redirections
- * to /dev/null at least find a file. */
-static int make_null(int tree, struct error **err)
-{
-	_cleanup_close_ int dev = tree_open_own(tree, "dev", O_RDONLY | O_DIRECTORY);
-	_cleanup_close_ int null = dev < 0 ? -1 : file_make(dev, "null", 0666);
-
-	if (null >= 0 || (dev >= 0 && errno == EEXIST))
-		return 0;
-	return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
-}
-
 int handle_bootstrap(struct server *s, struct request *request, struct error **err)
 {
 	bool debootstrap = !s->native && !s->pieces;
 
 	if ((debootstrap && build_ask_worker(s, &s->verifier, request, 0, err) < 0) ||
-	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0) {
-		staging_abandon(s);
-		return -1;
-	}
+	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0)
+		return abandon_failed(s, -1);
 	/* End our own processes before the tree's programs run, which could reach them. */
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
-	if ((!s->pieces && configure_tree(s, err) < 0) || make_null(s->tree, err) < 0) {
-		staging_abandon(s);
-		return -1;
-	}
+	if (!s->pieces && configure_tree(s, err) < 0)
+		return abandon_failed(s, -1);
 	s->phase = WHEN_BUILT;
 	return 0;
 }
