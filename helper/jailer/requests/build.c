@@ -6,10 +6,11 @@
 #include <sys/stat.h>
 
 #include "helper/jailer/bounds.h"
-#include "helper/jailer/configure.h"
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
 #include "helper/jailer/rootfs.h"
+#include "helper/jailer/serve.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
 #include "helper/jailer/tree_clone.h"
@@ -135,6 +136,25 @@ int handle_local_package(struct server *s, struct request *request, struct error
 	memcpy(t.package.name, given->local_package.name, sizeof(t.package.name));
 	memcpy(t.package.sha256, given->local_package.sha256, sizeof(t.package.sha256));
 	return abandon_failed(s, build_ask_worker(s, &s->unpacker, &package, 1, err));
+}
+
+/* Has the tree's own dpkg configure the unpacked packages, and writes the files that no package
+ * provides. The front end saves the log in case a script fails, and counts the packages in it. */
+static int configure_tree(struct server *s, struct error **err)
+{
+	const struct jail_spec spec = {
+		.kind = JAIL_TREE,
+		.root = s->tree,
+		.script = s->old >= 0 ? SCRIPT_CHANGE
+			  : s->native ? SCRIPT_NATIVE
+				      : SCRIPT_DEBOOTSTRAP,
+		.epoch = s->epoch,
+	};
+
+	return jail_run_well(s, &spec,
+			     s->native ? "configuring packages with dpkg"
+				       : "debootstrap's second stage",
+			     serve_log, err);
 }
 
 int handle_bootstrap(struct server *s, struct request *request, struct error **err)
