@@ -218,7 +218,7 @@ static void check_questions(void)
 		struct grant g;
 
 		grant_make(&g, policy, questions[i].caller, NULL);
-		policy_decide(&g, &questions[i].question, &d);
+		policy_decide_request(&g, &questions[i].question, &d);
 		tap_check(d.allowed == !rule && (!rule || (strstr(d.rule, rule) && *d.why)),
 			  "question %zu, %s of %s: %s", i, questions[i].question.request,
 			  questions[i].caller->name, rule ? rule : "allowed");
@@ -254,13 +254,13 @@ static void check_files(void)
 	struct grant g;
 
 	grant_make(&g, policy, &lab, NULL);
-	policy_decide(&g, &q, &d);
+	policy_decide_request(&g, &q, &d);
 	tap_check(d.allowed, "the named keyring is allowed");
 	q.keyring = wrong;
-	policy_decide(&g, &q, &d);
+	policy_decide_request(&g, &q, &d);
 	tap_check(!d.allowed && strstr(d.rule, "keyrings"), "another keyring");
 	q.keyring = INT_MAX;
-	policy_decide(&g, &q, &d);
+	policy_decide_request(&g, &q, &d);
 	tap_check(!d.allowed && strstr(d.rule, "keyrings"),
 		  "a keyring that is not open is refused");
 	close(right);
@@ -396,7 +396,7 @@ static bool takes_keyring(const char *path, int fd, const char *exchanged)
 	grant_make(&g, policy, &lab, NULL);
 	if (exchanged && rename(exchanged, path) < 0)
 		abort();
-	policy_decide(&g, &q, &d);
+	policy_decide_request(&g, &q, &d);
 	return d.allowed;
 }
 
@@ -476,7 +476,7 @@ static void check_open(void)
 		exit(1);
 	tap_check(!policy->path, "a missing file gives a policy without a path");
 	grant_make(&g, policy, &stranger, NULL);
-	policy_decide(&g, &q, &d);
+	policy_decide_request(&g, &q, &d);
 	tap_check(d.allowed && strcmp(d.rule, "no policy") == 0,
 		  "without a policy, everything is allowed");
 	tap_check(!policy->required && !policy->journal && strcmp(policy->file, "none") == 0,
