@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/param.h>
 
-#include "lib/ini_text.h"
 #include "lib/names.h"
 #include "lib/owned.h"
 #include "policy/canonical.h"
@@ -12,6 +11,7 @@
 #include "proto/requests.h"
 
 #define BYTES_MAX (256 * 1024) /* of the file; this also bounds words, rules and ranges */
+#define BLANKS " \t\r\v\f"
 
 #ifndef __clang__
 /* gcc's analyzer loses track of pointers that are stored at an offset from a table, as all values
@@ -106,15 +106,22 @@ const size_t policy_key_count = sizeof(policy_keys) / sizeof(*policy_keys);
 
 struct policy_parser {
 	struct policy *policy;
-	struct policy_rule *rule; /* the current one */
-	struct ini_text ini;
+	struct error **err;
+	const char *section;
+	struct policy_rule *rule; /* of the current section, if that is [allow …] */
+	unsigned line;
 	uint32_t given[2]; /* a bit for each key: outside of rules, and in the current rule */
 };
+
+/* The error becomes "PATH:LINE: message". FORMAT is a literal. Returns -1. */
+#define policy_complain(p, format, ...)                                                            \
+	error_set((p)->err, ERR_INPUT, "%s:%u: " format, (p)->policy->path, (p)->line,             \
+		  ##__VA_ARGS__)
 
 static int policy_refuse_value(struct policy_parser *p, const struct policy_key *key,
 			       const char *value)
 {
-	return ini_complain(&p->ini, "\"%s\" is not a valid %s", value, key->what);
+	return policy_complain(p, "\"%s\" is not a valid %s", value, key->what);
 }
 
 /* Splits VALUE at blanks and commas, unless it is a single word. Paths become canonical. */
@@ -132,17 +139,17 @@ static int take_words(struct policy_parser *p, const struct policy_key *key, con
 		if (!*word && *separators)
 			continue;
 		if (key->valid && !key->valid(word) && !(key->also && strcmp(word, key->also) == 0))
-			good = policy_refuse_value(p, key, word);
+			good = policy_refuse_value(p, key, word) == 0;
 		if (key->kind == POLICY_PATHS && *word == '/' &&
 		    directory_canonical(word, path) == 0)
 			word = path;
 		fprintf(f, "%s%c", word, '\0');
 	}
 	if (!f || fclose(f) != 0 || !good)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	free(*words);
 	*words = STEAL_PTR(list);
-	return 1;
+	return 0;
 }
 
 static int take_number(struct policy_parser *p, const struct policy_key *key, const char *value,
@@ -156,7 +163,7 @@ static int take_number(struct policy_parser *p, const struct policy_key *key, co
 
 	*number = POLICY_NONE;
 	if (!id && strcmp(value, "none") == 0)
-		return 1;
+		return 0;
 	*number = strtoull(value, &end, 10);
 	letter = *end ? strchr(letters, *end) : NULL;
 	shift = letter ? 10 * (unsigned)(letter - letters + 1) : 0;
@@ -164,7 +171,7 @@ static int take_number(struct policy_parser *p, const struct policy_key *key, co
 	    (letter ? end[1] : *end) || *number > UINT64_MAX >> shift)
 		return policy_refuse_value(p, key, value);
 	*number <<= shift;
-	return 1;
+	return 0;
 }
 
 static int take_uids(struct policy_parser *p, const struct policy_key *key, const char *value)
@@ -177,7 +184,7 @@ static int take_uids(struct policy_parser *p, const struct policy_key *key, cons
 		return policy_refuse_value(p, key, value);
 	p->policy->uid_from = from;
 	p->policy->uid_to = to;
-	return 1;
+	return 0;
 }
 
 static int policy_take_value(struct policy_parser *p, const struct policy_key *key, void *base,
@@ -192,7 +199,7 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 	if (key->kind == POLICY_UIDS)
 		return take_uids(p, key, value);
 	*(bool *)field = strcmp(value, "yes") == 0;
-	return *(bool *)field || strcmp(value, "no") == 0 || policy_refuse_value(p, key, value);
+	return *(bool *)field || strcmp(value, "no") == 0 ? 0 : policy_refuse_value(p, key, value);
 }
 
 static bool policy_is_rules(const struct policy_key *key)
@@ -204,9 +211,9 @@ static int take_presets(struct policy_parser *p, bool of_rule, void *base)
 {
 	for (size_t i = 0; i < policy_key_count; i++)
 		if (policy_is_rules(&policy_keys[i]) == of_rule &&
-		    !policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset))
-			return 0;
-	return 1;
+		    policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset) < 0)
+			return -1;
+	return 0;
 }
 
 static int take_range(struct policy_parser *p, const char *user, const char *value)
@@ -215,65 +222,99 @@ static int take_range(struct policy_parser *p, const char *user, const char *val
 	struct policy_range **end = &p->policy->ranges;
 
 	if (!valid_account_name(user))
-		return ini_complain(&p->ini, "\"%s\" is not a valid user name", user);
+		return policy_complain(p, "\"%s\" is not a valid user name", user);
 	for (; *end; end = &(*end)->next)
 		if (strcmp((*end)->user, user) == 0)
-			return ini_complain(&p->ini, "user %s has a range already", user);
+			return policy_complain(p, "user %s has a range already", user);
 	*end = calloc(1, sizeof(**end));
 	if (!*end)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	snprintf((*end)->user, sizeof((*end)->user), "%s", user);
 	(*end)->count = POLICY_SLOT;
 	return take_number(p, &key, value, &(*end)->first);
 }
 
-/* Makes the section that is being read the current rule, unless it is already. */
-static int policy_begin_rule(struct policy_parser *p, const char *name)
+/* Takes the header of a section, without its "[". */
+static int policy_begin_section(struct policy_parser *p, char *section)
 {
 	struct policy_rule **end = &p->policy->rules;
+	const char *name = section + 6;
+	char *last = strchr(section, ']');
 
-	if (p->rule && p->rule->line == p->ini.section_line)
-		return 1;
+	if (!last || last[1])
+		return policy_complain(p, "a section's header does not end with \"]\"");
+	*last = '\0';
+	p->section = section;
+	p->rule = NULL;
+	if (strcmp(section, "ids") == 0 || strcmp(section, "audit") == 0)
+		return 0;
+	if (strncmp(section, "allow ", 6) != 0)
+		return policy_complain(p, "unknown section [%s]; see policy.conf.example", section);
 	if (!valid_rootfs_name(name))
-		return ini_complain(&p->ini, "\"%s\" is not a valid section name", name);
+		return policy_complain(p, "\"%s\" is not a valid section name", name);
 	for (; *end; end = &(*end)->next)
 		if (strcmp((*end)->name, name) == 0)
-			return ini_complain(&p->ini, "a second section [allow %s]", name);
+			return policy_complain(p, "a second section [allow %s]", name);
 	p->rule = *end = calloc(1, sizeof(*p->rule));
 	if (!p->rule)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	snprintf(p->rule->name, sizeof(p->rule->name), "%s", name);
-	p->rule->line = p->ini.section_line;
+	p->rule->line = p->line;
 	p->given[true] = 0;
 	return take_presets(p, true, p->rule);
 }
 
-static int policy_take_key(void *context, const char *section, const char *name, const char *value)
+static int policy_take_key(struct policy_parser *p, const char *name, const char *value)
 {
-	struct policy_parser *p = context;
-	bool of_rule = strncmp(section, "allow ", 6) == 0;
+	const bool of_rule = p->rule;
 
-	if (of_rule && !policy_begin_rule(p, section + 6))
-		return 0;
-	if (strcmp(section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
+	if (strcmp(p->section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
 		return take_range(p, name + 5, value);
 	for (size_t i = 0; i < policy_key_count; i++) {
 		const struct policy_key *key = &policy_keys[i];
 
 		if (policy_is_rules(key) != of_rule || strcmp(key->name, name) != 0 ||
-		    (!of_rule && strcmp(key->section, section) != 0))
+		    (!of_rule && strcmp(key->section, p->section) != 0))
 			continue;
-		/* inih reports an indented line as the same key again. */
 		if (p->given[of_rule] >> i & 1)
-			return ini_complain(&p->ini,
-					    "\"%s\" is given twice, or continues in a second "
-					    "line",
-					    name);
+			return policy_complain(p, "\"%s\" is given twice", name);
 		p->given[of_rule] |= UINT32_C(1) << i;
 		return policy_take_value(p, key, of_rule ? (void *)p->rule : p->policy, value);
 	}
-	return ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
-			    section);
+	return policy_complain(p, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
+			       p->section);
+}
+
+/* Cuts off blanks at both ends. */
+static char *policy_trim(char *text)
+{
+	size_t length;
+
+	text += strspn(text, BLANKS);
+	for (length = strlen(text); length && strchr(BLANKS, text[length - 1]);)
+		length--;
+	text[length] = '\0';
+	return text;
+}
+
+static int policy_take_line(struct policy_parser *p, char *line)
+{
+	char *value;
+
+	/* A comment begins with the line, or after a blank. */
+	for (char *at = line; (at = strchr(at, ';')); at++)
+		if (at == line || strchr(BLANKS, at[-1]))
+			*at = '\0';
+	line = policy_trim(line);
+	if (!*line || *line == '#')
+		return 0;
+	if (*line == '[')
+		return policy_begin_section(p, line + 1);
+	value = strpbrk(line, "=:");
+	if (!value)
+		return policy_complain(p, "neither [section] nor key = value");
+	*value = '\0';
+	return policy_take_key(p, policy_trim(line), policy_trim(value + 1));
 }
 
 static int check_apart(const struct policy *p, const struct policy_range *a,
@@ -318,17 +359,22 @@ static int check_ranges(const struct policy *p, struct error **err)
 
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err)
 {
+	_cleanup_free_ char *copy = strdup(text);
 	struct policy *policy = *out = calloc(1, sizeof(*policy));
-	struct policy_parser p = {
-		.policy = policy, .ini = { .path = path, .text = text, .handler = policy_take_key }
-	};
+	struct policy_parser p = { .policy = policy, .err = err, .section = "" };
+	char *rest = copy, *line;
 
-	if (!policy)
+	if (!policy || !copy)
 		return error_no_memory(err);
 	policy->path = path;
-	p.ini.context = &p;
-	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, err) < 0 ||
-	    check_ranges(policy, err) < 0)
+	if (take_presets(&p, false, policy) < 0)
+		return -1;
+	while ((line = strsep(&rest, "\n"))) {
+		p.line++;
+		if (policy_take_line(&p, line) < 0)
+			return -1;
+	}
+	if (check_ranges(policy, err) < 0)
 		return -1;
 	/* journald and syslog drop records beyond their rate limits, and still report success. */
 	if (policy->required && strcmp(policy->file, "none") == 0)
