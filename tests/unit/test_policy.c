@@ -40,6 +40,7 @@ static const struct {
 	{ "[allow lab\nusers = lab\n", "p:1: a section's header" },
 	{ "[allow lab] x\nusers = lab\n", "p:1: a section's header" },
 	{ "[allow lab] ; x\r\n\tusers: lab\t;\r\n# x = y\n;x\n \n[audit]\nsyslog=yes", NULL },
+	{ "[ids]\nsyslog = yes\n", "p:2: unknown key \"syslog\" in [ids]" },
 	{ LAB "= x\n", "p:3: unknown key \"\" in [allow lab]" },
 	{ LAB "users;groups = x\n", "p:3: unknown key \"users;groups\"" },
 	{ LAB "[audit]\nsyslog = yes\n[ids]\n[audit]\nsyslog = no\n",
