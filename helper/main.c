@@ -29,7 +29,6 @@
 #include "helper/starter/own_ids.h"
 #include "helper/starter/privileges.h"
 #include "helper/starter/root_files.h"
-#include "helper/starter/worker_program.h"
 
 #define LOG 4
 #define MEMORY 5
@@ -119,10 +118,10 @@ static int become_audit_process(struct starter *s, pid_t jailer_pid)
 	_cleanup_error_ struct error *err = NULL;
 	int status;
 
-	if (write(s->mapped[1], "", 1) != 1)
+	/* The answer to the jailer's first record: its ids are mapped. */
+	if (write(s->records[1], "", 1) != 1)
 		return 1;
 	close(CHANNEL);
-	close(s->mapped[0]);
 	close(s->records[0]);
 	closep(&s->session.rollback.fd);
 	closep(&s->key);
@@ -189,8 +188,6 @@ static int starter_prepare(struct starter *s, struct error **err)
 	if (worker_open(&s->session, &s->worker, err) < 0)
 		return -1;
 #endif
-	if (pipe2(s->mapped, O_CLOEXEC) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot make a pipe");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->records) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make a socket pair");
 	return 0;

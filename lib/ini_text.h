@@ -1,4 +1,5 @@
-/* Parses INI files (profiles and the policy) from memory with inih. Errors name file and line. */
+/* Parses INI files, such as profiles, from memory with inih. Errors name file and line. The policy
+ * has a stricter parser of its own. */
 #pragma once
 
 #include <ini.h>

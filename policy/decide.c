@@ -4,13 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "proto/requests.h"
-
 #define MODE_SIZE 16
-
-#define ROW(NAME, Name, name, word, ...) { #Name, word },
-const struct operation_name operation_names[] = { REQUESTS(ROW) };
-const size_t operation_count = sizeof(operation_names) / sizeof(*operation_names);
 
 void decision_take(const struct grant *g, struct decision *d, bool allowed, const char *key)
 {
@@ -104,17 +98,8 @@ static bool mode_allowed(const struct grant *g, unsigned mode)
 	return has_word(g->rule->tree_modes, mode_text(mode, text));
 }
 
-const struct operation_name *operation_find(const char *request)
-{
-	for (size_t i = 0; i < operation_count; i++)
-		if (strcmp(operation_names[i].request, request) == 0)
-			return &operation_names[i];
-	return NULL;
-}
-
 void policy_decide(const struct grant *g, const struct question *q, struct decision *d)
 {
-	const struct operation_name *operation = operation_find(q->request);
 	bool repository = strcmp(q->request, "Repository") == 0;
 	char mode[MODE_SIZE];
 
@@ -127,10 +112,8 @@ void policy_decide(const struct grant *g, const struct question *q, struct decis
 		return;
 	}
 	decision_take(g, d, true, "operations");
-	if (!operation ||
-	    (operation->operation && !has_word(g->rule->operations, operation->operation)))
-		decision_refuse(g, d, "operations", "operation",
-				operation ? operation->operation : q->request);
+	if (q->word && !has_word(g->rule->operations, q->word))
+		decision_refuse(g, d, "operations", "operation", q->word);
 	else if (q->replaces && !has_word(g->rule->operations, "delete"))
 		decision_refuse(g, d, "operations", "operation", "delete");
 	else if (q->dir && !dir_allowed(g, q->dir))

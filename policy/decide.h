@@ -1,5 +1,5 @@
 /* The only decision: is the caller allowed to do this? The helper asks before each request; the
- * front end asks the same for `policy show` and `create --dry-run`. */
+ * front end asks the same for `policy show` and `create --dry-run` (decide_mirror.h). */
 #pragma once
 
 #include "policy/grant.h"
@@ -11,6 +11,7 @@
 /* What a request is about. Anything that does not apply is NULL or -1. */
 struct question {
 	const char *request; /* its name in proto/rootlet.proto */
+	const char *word;    /* by which a policy allows it; NULL: it needs no permission */
 	const char *suite, *package, *engine;
 	const char *dir;   /* canonical path of the directory or rootfs */
 	int keyring;	   /* descriptor */
@@ -18,19 +19,6 @@ struct question {
 	unsigned mode;	   /* of the rootfs; 0: not requested */
 	const char *older; /* one of the options above */
 };
-
-/* Every request of proto/rootlet.proto, and the word by which a policy allows it. A policy cannot
- * allow anything that is not in this table. */
-struct operation_name {
-	const char *request;   /* as in proto/rootlet.proto */
-	const char *operation; /* NULL: needs no permission (Hello) */
-};
-
-extern const struct operation_name operation_names[];
-extern const size_t operation_count;
-
-/* The request's row, or NULL. */
-const struct operation_name *operation_find(const char *request);
 
 struct decision {
 	bool allowed;

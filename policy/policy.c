@@ -4,15 +4,14 @@
 #include <string.h>
 #include <sys/param.h>
 
-#include "lib/ini_text.h"
 #include "lib/names.h"
 #include "lib/owned.h"
-#include "lib/read_all.h"
 #include "policy/canonical.h"
 #include "policy/subids.h"
 #include "proto/requests.h"
 
 #define BYTES_MAX (256 * 1024) /* of the file; this also bounds words, rules and ranges */
+#define BLANKS " \t\r\v\f"
 
 #ifndef __clang__
 /* gcc's analyzer loses track of pointers that are stored at an offset from a table, as all values
@@ -41,11 +40,6 @@ static bool valid_operation(const char *s)
 static bool valid_file(const char *s)
 {
 	return s[0] == '/' && s[1] && !strstr(s, "//") && !strstr(s, "/./") && !strstr(s, "/../");
-}
-
-static bool valid_file_or_none(const char *s)
-{
-	return valid_file(s) || strcmp(s, "none") == 0;
 }
 
 /* The directory is compared with the kernel's path, which contains neither dots nor links. */
@@ -78,18 +72,18 @@ static bool valid_mode(const char *s)
 
 /* clang-format off */
 const struct policy_key policy_keys[] = {
-	{ "allow", "users", "", RULE(users), valid_account, "user name", POLICY_WORDS, true },
+	{ "allow", "users", "", RULE(users), valid_account, "user name", POLICY_WORDS, "*" },
 	{ "allow", "groups", "", RULE(groups), valid_account, "group name", POLICY_WORDS },
 	{ "allow", "operations", "create install check delete shell run", RULE(operations),
 	  valid_operation, "operation", POLICY_WORDS },
-	{ "allow", "folders", "~", RULE(dirs), valid_dir, "directory", POLICY_PATHS, true },
-	{ "allow", "releases", "*", RULE(releases), valid_archive_word, "release", POLICY_WORDS, true },
-	{ "allow", "mirrors", "*", RULE(mirrors), valid_mirror_prefix, "mirror", POLICY_WORDS, true },
+	{ "allow", "folders", "~", RULE(dirs), valid_dir, "directory", POLICY_PATHS, "*" },
+	{ "allow", "releases", "*", RULE(releases), valid_archive_word, "release", POLICY_WORDS, "*" },
+	{ "allow", "mirrors", "*", RULE(mirrors), valid_mirror_prefix, "mirror", POLICY_WORDS, "*" },
 	{ "allow", "keyrings", "/usr/share/keyrings/ubuntu-archive-keyring.gpg "
 	  "/usr/share/keyrings/debian-archive-keyring.gpg", RULE(keyrings), valid_file,
-	  "keyring path", POLICY_PATHS, true },
+	  "keyring path", POLICY_PATHS, "*" },
 	{ "allow", "repository-keyrings", "", RULE(repository_keyrings), valid_file, "keyring path",
-	  POLICY_PATHS, true },
+	  POLICY_PATHS, "*" },
 	{ "allow", "deny-packages", "", RULE(denied_packages), NULL, "package", POLICY_WORDS },
 	{ "allow", "engines", "debootstrap native pieces", RULE(engines), valid_archive_word, "engine", POLICY_WORDS },
 	{ "allow", "tree-modes", "0700", RULE(tree_modes), valid_mode, "rootfs mode", POLICY_WORDS },
@@ -104,7 +98,7 @@ const struct policy_key policy_keys[] = {
 	{ "audit", "required", "no", POLICY(required), NULL, SWITCH, POLICY_SWITCH },
 	{ "audit", "journal", "yes", POLICY(journal), NULL, SWITCH, POLICY_SWITCH },
 	{ "audit", "syslog", "no", POLICY(syslog), NULL, SWITCH, POLICY_SWITCH },
-	{ "audit", "file", "/var/log/rootlet/audit.log", POLICY(file), valid_file_or_none, "absolute path (or none)", POLICY_FILE },
+	{ "audit", "file", "/var/log/rootlet/audit.log", POLICY(file), valid_file, "absolute path (or none)", POLICY_FILE, "none" },
 };
 /* clang-format on */
 
@@ -112,15 +106,22 @@ const size_t policy_key_count = sizeof(policy_keys) / sizeof(*policy_keys);
 
 struct policy_parser {
 	struct policy *policy;
-	struct policy_rule *rule; /* the current one */
-	struct ini_text ini;
+	struct error **err;
+	const char *section;
+	struct policy_rule *rule; /* of the current section, if that is [allow …] */
+	unsigned line;
 	uint32_t given[2]; /* a bit for each key: outside of rules, and in the current rule */
 };
+
+/* The error becomes "PATH:LINE: message". FORMAT is a literal. Returns -1. */
+#define policy_complain(p, format, ...)                                                            \
+	error_set((p)->err, ERR_INPUT, "%s:%u: " format, (p)->policy->path, (p)->line,             \
+		  ##__VA_ARGS__)
 
 static int policy_refuse_value(struct policy_parser *p, const struct policy_key *key,
 			       const char *value)
 {
-	return ini_complain(&p->ini, "\"%s\" is not a valid %s", value, key->what);
+	return policy_complain(p, "\"%s\" is not a valid %s", value, key->what);
 }
 
 /* Splits VALUE at blanks and commas, unless it is a single word. Paths become canonical. */
@@ -137,18 +138,18 @@ static int take_words(struct policy_parser *p, const struct policy_key *key, con
 	while (good && (word = strsep(&rest, separators))) {
 		if (!*word && *separators)
 			continue;
-		if (key->valid && !key->valid(word) && !(key->any && strcmp(word, "*") == 0))
-			good = policy_refuse_value(p, key, word);
+		if (key->valid && !key->valid(word) && !(key->also && strcmp(word, key->also) == 0))
+			good = policy_refuse_value(p, key, word) == 0;
 		if (key->kind == POLICY_PATHS && *word == '/' &&
 		    directory_canonical(word, path) == 0)
 			word = path;
 		fprintf(f, "%s%c", word, '\0');
 	}
 	if (!f || fclose(f) != 0 || !good)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	free(*words);
 	*words = STEAL_PTR(list);
-	return 1;
+	return 0;
 }
 
 static int take_number(struct policy_parser *p, const struct policy_key *key, const char *value,
@@ -162,7 +163,7 @@ static int take_number(struct policy_parser *p, const struct policy_key *key, co
 
 	*number = POLICY_NONE;
 	if (!id && strcmp(value, "none") == 0)
-		return 1;
+		return 0;
 	*number = strtoull(value, &end, 10);
 	letter = *end ? strchr(letters, *end) : NULL;
 	shift = letter ? 10 * (unsigned)(letter - letters + 1) : 0;
@@ -170,7 +171,7 @@ static int take_number(struct policy_parser *p, const struct policy_key *key, co
 	    (letter ? end[1] : *end) || *number > UINT64_MAX >> shift)
 		return policy_refuse_value(p, key, value);
 	*number <<= shift;
-	return 1;
+	return 0;
 }
 
 static int take_uids(struct policy_parser *p, const struct policy_key *key, const char *value)
@@ -183,7 +184,7 @@ static int take_uids(struct policy_parser *p, const struct policy_key *key, cons
 		return policy_refuse_value(p, key, value);
 	p->policy->uid_from = from;
 	p->policy->uid_to = to;
-	return 1;
+	return 0;
 }
 
 static int policy_take_value(struct policy_parser *p, const struct policy_key *key, void *base,
@@ -198,7 +199,7 @@ static int policy_take_value(struct policy_parser *p, const struct policy_key *k
 	if (key->kind == POLICY_UIDS)
 		return take_uids(p, key, value);
 	*(bool *)field = strcmp(value, "yes") == 0;
-	return *(bool *)field || strcmp(value, "no") == 0 || policy_refuse_value(p, key, value);
+	return *(bool *)field || strcmp(value, "no") == 0 ? 0 : policy_refuse_value(p, key, value);
 }
 
 static bool policy_is_rules(const struct policy_key *key)
@@ -210,9 +211,9 @@ static int take_presets(struct policy_parser *p, bool of_rule, void *base)
 {
 	for (size_t i = 0; i < policy_key_count; i++)
 		if (policy_is_rules(&policy_keys[i]) == of_rule &&
-		    !policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset))
-			return 0;
-	return 1;
+		    policy_take_value(p, &policy_keys[i], base, policy_keys[i].preset) < 0)
+			return -1;
+	return 0;
 }
 
 static int take_range(struct policy_parser *p, const char *user, const char *value)
@@ -221,75 +222,99 @@ static int take_range(struct policy_parser *p, const char *user, const char *val
 	struct policy_range **end = &p->policy->ranges;
 
 	if (!valid_account_name(user))
-		return ini_complain(&p->ini, "\"%s\" is not a valid user name", user);
+		return policy_complain(p, "\"%s\" is not a valid user name", user);
 	for (; *end; end = &(*end)->next)
 		if (strcmp((*end)->user, user) == 0)
-			return ini_complain(&p->ini, "user %s has a range already", user);
+			return policy_complain(p, "user %s has a range already", user);
 	*end = calloc(1, sizeof(**end));
 	if (!*end)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	snprintf((*end)->user, sizeof((*end)->user), "%s", user);
 	(*end)->count = POLICY_SLOT;
-	(*end)->line = p->ini.line;
 	return take_number(p, &key, value, &(*end)->first);
 }
 
-/* Makes the section that is being read the current rule, unless it is already. */
-static int policy_begin_rule(struct policy_parser *p, const char *name)
+/* Takes the header of a section, without its "[". */
+static int policy_begin_section(struct policy_parser *p, char *section)
 {
 	struct policy_rule **end = &p->policy->rules;
+	const char *name = section + 6;
+	char *last = strchr(section, ']');
 
-	if (p->rule && p->rule->line == p->ini.section_line)
-		return 1;
+	if (!last || last[1])
+		return policy_complain(p, "a section's header does not end with \"]\"");
+	*last = '\0';
+	p->section = section;
+	p->rule = NULL;
+	if (strcmp(section, "ids") == 0 || strcmp(section, "audit") == 0)
+		return 0;
+	if (strncmp(section, "allow ", 6) != 0)
+		return policy_complain(p, "unknown section [%s]; see policy.conf.example", section);
 	if (!valid_rootfs_name(name))
-		return ini_complain(&p->ini, "\"%s\" is not a valid section name", name);
+		return policy_complain(p, "\"%s\" is not a valid section name", name);
 	for (; *end; end = &(*end)->next)
 		if (strcmp((*end)->name, name) == 0)
-			return ini_complain(&p->ini, "a second section [allow %s]", name);
+			return policy_complain(p, "a second section [allow %s]", name);
 	p->rule = *end = calloc(1, sizeof(*p->rule));
 	if (!p->rule)
-		return ini_complain(&p->ini, "out of memory");
+		return policy_complain(p, "out of memory");
 	snprintf(p->rule->name, sizeof(p->rule->name), "%s", name);
-	p->rule->line = p->ini.section_line;
+	p->rule->line = p->line;
 	p->given[true] = 0;
 	return take_presets(p, true, p->rule);
 }
 
-static int policy_take_key(void *context, const char *section, const char *name, const char *value)
+static int policy_take_key(struct policy_parser *p, const char *name, const char *value)
 {
-	struct policy_parser *p = context;
-	bool of_rule = strncmp(section, "allow ", 6) == 0, known = false;
+	const bool of_rule = p->rule;
 
-	if (of_rule && !policy_begin_rule(p, section + 6))
-		return 0;
-	if (strcmp(section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
+	if (strcmp(p->section, "ids") == 0 && strncmp(name, "user ", 5) == 0)
 		return take_range(p, name + 5, value);
-	if (strcmp(section, "ids") == 0 && !p->policy->ids_line)
-		p->policy->ids_line = p->ini.line;
 	for (size_t i = 0; i < policy_key_count; i++) {
 		const struct policy_key *key = &policy_keys[i];
 
-		if (policy_is_rules(key) != of_rule ||
-		    (!of_rule && strcmp(key->section, section) != 0))
+		if (policy_is_rules(key) != of_rule || strcmp(key->name, name) != 0 ||
+		    (!of_rule && strcmp(key->section, p->section) != 0))
 			continue;
-		known = true;
-		if (strcmp(key->name, name) != 0)
-			continue;
-		/* inih reports an indented line as the same key again. */
 		if (p->given[of_rule] >> i & 1)
-			return ini_complain(&p->ini,
-					    "\"%s\" is given twice, or continues in a second "
-					    "line",
-					    name);
+			return policy_complain(p, "\"%s\" is given twice", name);
 		p->given[of_rule] |= UINT32_C(1) << i;
 		return policy_take_value(p, key, of_rule ? (void *)p->rule : p->policy, value);
 	}
-	return known ? ini_complain(&p->ini, "unknown key \"%s\" in [%s]; see policy.conf.example",
-				    name, of_rule ? "allow" : section)
-		     : ini_complain(&p->ini,
-				    "unknown section [%s]; there are only [allow NAME], [ids] and "
-				    "[audit]",
-				    section);
+	return policy_complain(p, "unknown key \"%s\" in [%s]; see policy.conf.example", name,
+			       p->section);
+}
+
+/* Cuts off blanks at both ends. */
+static char *policy_trim(char *text)
+{
+	size_t length;
+
+	text += strspn(text, BLANKS);
+	for (length = strlen(text); length && strchr(BLANKS, text[length - 1]);)
+		length--;
+	text[length] = '\0';
+	return text;
+}
+
+static int policy_take_line(struct policy_parser *p, char *line)
+{
+	char *value;
+
+	/* A comment begins with the line, or after a blank. */
+	for (char *at = line; (at = strchr(at, ';')); at++)
+		if (at == line || strchr(BLANKS, at[-1]))
+			*at = '\0';
+	line = policy_trim(line);
+	if (!*line || *line == '#')
+		return 0;
+	if (*line == '[')
+		return policy_begin_section(p, line + 1);
+	value = strpbrk(line, "=:");
+	if (!value)
+		return policy_complain(p, "neither [section] nor key = value");
+	*value = '\0';
+	return policy_take_key(p, policy_trim(line), policy_trim(value + 1));
 }
 
 static int check_apart(const struct policy *p, const struct policy_range *a,
@@ -301,9 +326,9 @@ static int check_apart(const struct policy *p, const struct policy_range *a,
 	if (from >= end || strcmp(a->user, b->user) == 0)
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "%s:%u: the range of %s overlaps that of %s: both have the ids from %ju "
+			 "%s: [ids]: the ranges of %s and %s overlap: both have the ids from %ju "
 			 "to %ju",
-			 p->path, a->line, a->user, b->user, (uintmax_t)from, (uintmax_t)end - 1);
+			 p->path, b->user, a->user, (uintmax_t)from, (uintmax_t)end - 1);
 }
 
 /* No id may be given out twice: by two lines, by a line and the span of user ids, or by one of
@@ -315,7 +340,6 @@ static int check_ranges(const struct policy *p, struct error **err)
 		.next = p->ranges,
 		.first = p->first,
 		.count = (uint64_t)(p->uid_to - p->uid_from + 1) * POLICY_SLOT,
-		.line = p->ids_line,
 	};
 	const struct policy_range root = {
 		.user = "root", .next = &uids, .first = SUBIDS_ROOT_FIRST, .count = POLICY_SLOT
@@ -323,9 +347,9 @@ static int check_ranges(const struct policy *p, struct error **err)
 
 	if (uids.first + uids.count > UINT32_MAX)
 		return error_set(err, ERR_INPUT,
-				 "%s:%u: the ranges of user ids %u to %u, which start at "
-				 "%ju, go beyond the last id",
-				 p->path, p->ids_line, p->uid_from, p->uid_to, (uintmax_t)p->first);
+				 "%s: [ids]: the ranges of user ids %u to %u, which start at %ju, "
+				 "go beyond the last id",
+				 p->path, p->uid_from, p->uid_to, (uintmax_t)p->first);
 	for (const struct policy_range *a = &root; a; a = a->next)
 		for (const struct policy_range *b = &root; b != a; b = b->next)
 			if (check_apart(p, a, b, err) < 0)
@@ -333,33 +357,32 @@ static int check_ranges(const struct policy *p, struct error **err)
 	return 0;
 }
 
-/* journald and syslog drop records beyond their rate limits, and still report success. */
-static int check_required(const struct policy *p, struct error **err)
-{
-	if (!p->required || strcmp(p->file, "none") != 0)
-		return 0;
-	return error_set(err, ERR_INPUT,
-			 "%s: audit: required = yes needs a file, because the journal and syslog "
-			 "silently drop records beyond their rate limits; write: file = "
-			 "/var/log/rootlet/audit.log",
-			 p->path);
-}
-
 int policy_parse(const char *path, const char *text, struct policy **out, struct error **err)
 {
+	_cleanup_free_ char *copy = strdup(text);
 	struct policy *policy = *out = calloc(1, sizeof(*policy));
-	struct policy_parser p = {
-		.policy = policy, .ini = { .path = path, .text = text, .handler = policy_take_key }
-	};
+	struct policy_parser p = { .policy = policy, .err = err, .section = "" };
+	char *rest = copy, *line;
 
-	if (!policy)
+	if (!policy || !copy)
 		return error_no_memory(err);
 	policy->path = path;
-	p.ini.context = &p;
-	if (!take_presets(&p, false, policy) || ini_text_parse(&p.ini, err) < 0 ||
-	    check_ranges(policy, err) < 0)
+	if (take_presets(&p, false, policy) < 0)
 		return -1;
-	return check_required(policy, err);
+	while ((line = strsep(&rest, "\n"))) {
+		p.line++;
+		if (policy_take_line(&p, line) < 0)
+			return -1;
+	}
+	if (check_ranges(policy, err) < 0)
+		return -1;
+	/* journald and syslog drop records beyond their rate limits, and still report success. */
+	if (policy->required && strcmp(policy->file, "none") == 0)
+		return error_set(err, ERR_INPUT,
+				 "%s: [audit]: required = yes needs a file: the journal and syslog "
+				 "silently drop records",
+				 path);
+	return 0;
 }
 
 /* The policy without a file: everybody may do everything. */
@@ -374,33 +397,16 @@ static int open_to_all(struct policy **out, struct error **err)
 		out, err);
 }
 
-/* Opens a file or directory of root's. Anyone else who could write or replace it would decide what
- * it says. */
-static int open_roots(const char *path, int flags, mode_t type, struct error **err)
-{
-	_cleanup_close_ int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot open %s", path);
-	if (!owned_by(fd, type, 0))
-		return error_set(err, ERR_HOST,
-				 "%s is refused: it must belong to root, be writable by nobody "
-				 "else and be a %s; run: chown root: %s && chmod go-w %s",
-				 path, type == S_IFREG ? "regular file" : "directory", path, path);
-	return steal_fd(&fd);
-}
-
 int policy_load(const char *path, bool required, struct policy **out, struct error **err)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *above = strndup(path, (size_t)(slash - path)), *text = NULL;
-	_cleanup_close_ int directory = -1, file = -1;
-	size_t size;
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	_cleanup_close_ int file = open(path, O_RDONLY | flags), directory = -1;
+	_cleanup_free_ char *text = malloc(BYTES_MAX);
+	char above[PATH_MAX], more;
+	ssize_t size;
 
 	*out = NULL;
-	if (!above)
-		return error_no_memory(err);
-	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (file < 0 && errno == ENOENT)
 		return !required ? open_to_all(out, err)
 				 : error_set(err, ERR_REFUSED,
 					     "%s is missing, and without it an installed "
@@ -408,15 +414,23 @@ int policy_load(const char *path, bool required, struct policy **out, struct err
 					     "administrator to create it from "
 					     "policy.conf.example",
 					     path);
-	directory = open_roots(above, O_PATH, S_IFDIR, err);
-	file = directory < 0 ? -1 : open_roots(path, O_RDONLY, S_IFREG, err);
 	if (file < 0)
-		return -1;
-	text = read_all(file, BYTES_MAX, &size);
-	if (!text)
+		return error_errno(err, ERR_HOST, "cannot open %s", path);
+	/* Anyone else who could write or replace it would decide what it says. */
+	snprintf(above, sizeof(above), "%.*s", (int)(strrchr(path, '/') - path), path);
+	directory = open(above, O_PATH | flags);
+	if (!owned_by(directory, S_IFDIR, 0) || !owned_by(file, S_IFREG, 0))
+		return error_set(
+			err, ERR_HOST,
+			"%s is refused: it must be a regular file, and it and its directory "
+			"must belong to root and be writable by nobody else; run: chown "
+			"root: %s %s && chmod go-w %s %s",
+			path, above, path, above, path);
+	size = text ? read(file, text, BYTES_MAX - 1) : -1;
+	if (size < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
-	if (size == BYTES_MAX || strlen(text) != size)
-		return error_set(err, ERR_INPUT, "%s: %s", path,
-				 size == BYTES_MAX ? "too long" : "has NUL bytes");
+	text[size] = '\0';
+	if (strlen(text) != (size_t)size || read(file, &more, 1) != 0)
+		return error_set(err, ERR_INPUT, "%s: too long, or has NUL bytes", path);
 	return policy_parse(path, text, out, err);
 }

@@ -33,7 +33,6 @@ struct policy_range {
 	struct policy_range *next;
 	char user[ACCOUNT_NAME_MAX + 1];
 	uint64_t first, count;
-	unsigned line;
 };
 
 struct policy {
@@ -43,7 +42,6 @@ struct policy {
 	/* [ids] */
 	uint64_t first;
 	uint32_t uid_from, uid_to;
-	unsigned ids_line;
 	struct policy_range *ranges;
 
 	/* [audit] */
@@ -69,7 +67,7 @@ struct policy_key {
 	bool (*valid)(const char *word); /* NULL: all are */
 	const char *what;		 /* what its value, or a word of it, is, for messages */
 	enum policy_kind kind;
-	bool any; /* "*" is valid as well */
+	const char *also; /* a word that is valid as well, or NULL */
 };
 
 /* The word after WORD. */

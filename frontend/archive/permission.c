@@ -34,7 +34,7 @@ static int check_repository(const struct grant *g, const struct repository *repo
 
 	if (keyring < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot open %s", repository->keyring);
-	policy_decide(g, &q, &d);
+	policy_decide_request(g, &q, &d);
 	if (!d.allowed)
 		return error_set(err, ERR_REFUSED, "%s", d.why);
 	return check_mirror(g, repository->mirror, err);
@@ -70,7 +70,7 @@ static int permission_require(const struct question *q, struct error **err)
 
 	if (permission_load(&policy, &g, err) < 0)
 		return -1;
-	policy_decide(&g, q, &d);
+	policy_decide_request(&g, q, &d);
 	return d.allowed ? 0 : error_set(err, ERR_REFUSED, "%s", d.why);
 }
 
@@ -110,7 +110,7 @@ int permission_keep(int dir, struct decision *d, struct error **err)
 			return -1;
 		q.dir = path;
 	}
-	policy_decide(&g, &q, d);
+	policy_decide_request(&g, &q, d);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "frontend/client/client.h"
 #include "frontend/rootfs/store.h"
 #include "policy/policy_text.h"
+#include "policy/decide_mirror.h"
 #include "policy/subids_find.h"
 
 /* As in the audit log. */
@@ -55,7 +56,7 @@ static void dry_run_ask(struct dry_run *run, const struct question *q, const cha
 	va_start(ap, format);
 	vsnprintf(arguments, sizeof(arguments), format, ap);
 	va_end(ap);
-	policy_decide(&run->grant, q, &d);
+	policy_decide_request(&run->grant, q, &d);
 	if (d.allowed && q->suite && run->grant.rule && run->grant.rule->count_max != POLICY_NONE)
 		policy_decide_limit(&run->grant, "max-count", run->grant.rule->count_max,
 				    run->rootfs, &d);
@@ -177,7 +178,7 @@ int dry_run_start(dry_run_tell *tell, void *context, struct error **err)
 
 	if (permission_load(&policy, &run.grant, err) < 0)
 		return -1;
-	policy_decide(&run.grant, &q, &d);
+	policy_decide_request(&run.grant, &q, &d);
 	if (d.allowed && !has_ids(&run))
 		return 0;
 	tell(q.request, "", &d, context);
@@ -202,8 +203,8 @@ static bool has_bases(const struct dry_run *run, const char *bases)
 	struct decision d;
 
 	if (bases)
-		policy_decide(&run->grant,
-			      &(struct question){ "Keep", .dir = bases, .keyring = -1 }, &d);
+		policy_decide_request(
+			&run->grant, &(struct question){ "Keep", .dir = bases, .keyring = -1 }, &d);
 	return bases && d.allowed;
 }
 

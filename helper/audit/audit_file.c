@@ -20,18 +20,18 @@ int audit_file_open(const struct session *s, int given, struct error **err)
 	const char *path = s->policy->file;
 	int fd;
 
-	if (s->mode == MODE_USER || strcmp(path, "none") == 0)
-		return file_check(given, s->grant.caller.uid, O_RDWR | O_APPEND);
-	closep(&given);
-	fd = root_file_open(s, path, O_RDWR | O_APPEND | O_CREAT);
-	if (fd < 0)
-		return error_errno(err, ERR_HOST, "cannot open the audit log %s", path);
-	fd = file_check(fd, 0, O_RDWR | O_APPEND);
+	if (s->mode == MODE_USER || strcmp(path, "none") == 0) {
+		path = "of the caller";
+		fd = file_check(given, s->grant.caller.uid, O_RDWR | O_APPEND);
+	} else {
+		closep(&given);
+		fd = root_file_open(s, path, O_RDWR | O_APPEND | O_CREAT);
+	}
 	return fd >= 0 ? fd
-		       : error_set(err, ERR_HOST,
-				   "the audit log %s must belong to root, and nobody else may "
-				   "write to it; run: chown root: %s && chmod go-w %s",
-				   path, path, path);
+		       : error_errno(err, ERR_HOST,
+				     "cannot use the audit log %s, to which nobody but its owner "
+				     "may be able to write",
+				     path);
 }
 
 /* Every caller's helper needs this lock, and callers who own their cgroup can freeze their helper
@@ -73,7 +73,8 @@ static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 {
 	char tail[2 * AUDIT_TEXT_MAX + 1];
 	off_t at = end - (off_t)sizeof(tail) + 1;
-	size_t length, start;
+	const char *before, *last;
+	size_t length;
 	ssize_t n;
 
 	memset(place->prev, '0', 2 * SHA256_LEN);
@@ -85,11 +86,11 @@ static int find_last(int file, off_t end, struct chain_place *place, bool *cut)
 	tail[length] = '\0';
 	*cut = tail[length - 1] != '\n';
 	length -= !*cut;
-	for (start = length; start > 0 && tail[start - 1] != '\n';)
-		start--;
-	if (sscanf(tail + start, "{\"seq\":%" SCNu64, &place->number) == 1)
+	before = memrchr(tail, '\n', length);
+	last = before ? before + 1 : tail;
+	if (sscanf(last, "{\"seq\":%" SCNu64, &place->number) == 1)
 		place->number++;
-	hash_of_line(tail + start, length - start, place->prev);
+	hash_of_line(last, length - (size_t)(last - tail), place->prev);
 	return 0;
 }
 

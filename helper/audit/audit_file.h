@@ -4,8 +4,8 @@
 
 #include "helper/audit/audit_log.h"
 
-/* Returns a descriptor, or -1: with ERR set on error, without if the policy does not want a file.
- * GIVEN is as for audit_open(). */
+/* Opens the policy's file or, in user mode and if the policy names none, takes GIVEN, as for
+ * audit_open(). Returns its descriptor, or -1 with ERR_HOST. */
 int audit_file_open(const struct session *session, int given, struct error **err);
 
 /* Appends E and gives it its place in the chain. Returns 0, or -1 with errno set and no place. */

@@ -9,6 +9,7 @@
 #include "lib/hash.h"
 
 #define IDENTIFIER "rootlet-helper"
+#define TEXT "\""
 
 static const char *const kinds[] = { "", "intent", "result", "refusal" };
 
@@ -37,10 +38,18 @@ static void text_end_line(struct audit_text *t)
 	t->bytes[t->length++] = '\n';
 }
 
-/* QUOTE surrounds the value in JSON; it may be "". */
-static void text_add_field(struct audit_text *t, const char *name, const char *value,
-			   const char *quote)
+/* QUOTE surrounds the value in JSON: "" for a number, else TEXT. */
+static void text_add_field(struct audit_text *t, const char *name, const char *quote,
+			   const char *format, ...) PRINTF_LIKE(4, 5);
+static void text_add_field(struct audit_text *t, const char *name, const char *quote,
+			   const char *format, ...)
 {
+	char text[sizeof(((struct record *)0)->arguments)], *value = text;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
 	if (t->journal) {
 		text_add(t, "ROOTLET_");
 		for (; *name; name++)
@@ -55,60 +64,40 @@ static void text_add_field(struct audit_text *t, const char *name, const char *v
 	text_add(t, "%s", quote);
 }
 
-static void add_text(struct audit_text *t, const char *name, const char *value)
-{
-	text_add_field(t, name, value, "\"");
-}
-
-static void add_number(struct audit_text *t, const char *name, int64_t number)
-{
-	char digits[24];
-
-	snprintf(digits, sizeof(digits), "%" PRId64, number);
-	text_add_field(t, name, digits, "");
-}
-
-static void add_time(struct audit_text *t, const struct timespec *time)
-{
-	char seconds[32], text[64];
-	struct tm tm;
-
-	gmtime_r(&time->tv_sec, &tm);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%06ldZ", seconds, time->tv_nsec / 1000);
-	add_text(t, "time", text);
-}
-
 /* All fields except the place in the chain. */
 static void add_fields(struct audit_text *t, const struct audit_entry *e)
 {
 	const struct caller *c = &e->session->grant.caller;
 	const struct record *r = e->record;
+	char seconds[32];
+	struct tm tm;
 
-	add_time(t, &e->time);
-	add_text(t, "kind", kinds[r->kind]);
-	add_text(t, "request", r->request);
-	add_text(t, "arguments", r->arguments);
-	add_text(t, "decision", r->kind == RECORD_REFUSAL ? "refused" : "allowed");
-	add_text(t, "rule", r->rule);
+	gmtime_r(&e->time.tv_sec, &tm);
+	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
+	text_add_field(t, "time", TEXT, "%s.%06ldZ", seconds, e->time.tv_nsec / 1000);
+	text_add_field(t, "kind", TEXT, "%s", kinds[r->kind]);
+	text_add_field(t, "request", TEXT, "%s", r->request);
+	text_add_field(t, "arguments", TEXT, "%s", r->arguments);
+	text_add_field(t, "decision", TEXT, r->kind == RECORD_REFUSAL ? "refused" : "allowed");
+	text_add_field(t, "rule", TEXT, "%s", r->rule);
 	if (r->kind != RECORD_INTENT) {
-		add_text(t, "result", error_code_name(r->code));
-		add_text(t, "message", r->text);
-		add_number(t, "status", r->status);
-		add_number(t, "milliseconds", (int64_t)r->milliseconds);
+		text_add_field(t, "result", TEXT, "%s", error_code_name(r->code));
+		text_add_field(t, "message", TEXT, "%s", r->text);
+		text_add_field(t, "status", "", "%d", r->status);
+		text_add_field(t, "milliseconds", "", "%" PRIu64, r->milliseconds);
 	}
-	add_text(t, "mode", mode_name(e->session->mode));
-	add_text(t, "user", c->name);
-	add_number(t, "uid", c->uid);
-	add_number(t, "gid", c->gid);
-	add_number(t, "pid", e->session->front_end);
-	add_number(t, "helper", getpid());
+	text_add_field(t, "mode", TEXT, "%s", mode_name(e->session->mode));
+	text_add_field(t, "user", TEXT, "%s", c->name);
+	text_add_field(t, "uid", "", "%u", c->uid);
+	text_add_field(t, "gid", "", "%u", c->gid);
+	text_add_field(t, "pid", "", "%d", e->session->front_end);
+	text_add_field(t, "helper", "", "%d", getpid());
 	if (e->session->login_uid != UINT32_MAX)
-		add_number(t, "login_uid", e->session->login_uid);
+		text_add_field(t, "login_uid", "", "%u", e->session->login_uid);
 	if (e->session->audit_session != UINT32_MAX)
-		add_number(t, "session", e->session->audit_session);
+		text_add_field(t, "session", "", "%u", e->session->audit_session);
 	if (e->unlocked)
-		text_add_field(t, "unlocked", "true", "");
+		text_add_field(t, "unlocked", "", "true");
 }
 
 void audit_text_line(struct audit_text *t, struct audit_entry *e)
@@ -119,10 +108,10 @@ void audit_text_line(struct audit_text *t, struct audit_entry *e)
 	t->journal = false;
 	text_add(t, "{\"seq\":%" PRIu64, e->place.number);
 	add_fields(t, e);
-	add_text(t, "prev", e->place.prev);
+	text_add_field(t, "prev", TEXT, "%s", e->place.prev);
 	hash_of(t->bytes, t->length, sum);
 	sha256_to_hex(sum, e->place.hash);
-	add_text(t, "hash", e->place.hash);
+	text_add_field(t, "hash", TEXT, "%s", e->place.hash);
 	text_add(t, "}");
 	text_end_line(t);
 }
@@ -164,9 +153,9 @@ void audit_text_journal(struct audit_text *t, const struct audit_entry *e)
 	add_fields(t, e);
 	if (!e->place.number)
 		return;
-	add_number(t, "seq", (int64_t)e->place.number);
-	add_text(t, "prev", e->place.prev);
-	add_text(t, "hash", e->place.hash);
+	text_add_field(t, "seq", "", "%" PRIu64, e->place.number);
+	text_add_field(t, "prev", TEXT, "%s", e->place.prev);
+	text_add_field(t, "hash", TEXT, "%s", e->place.hash);
 }
 
 void audit_text_syslog(struct audit_text *t, const struct audit_entry *e)

@@ -3,31 +3,21 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_tasks.h"
+#include "helper/starter/privileges.h"
 #include "lib/error_wrap.h"
-
-static void set_limit(__rlimit_resource_t resource, uint64_t most)
-{
-	struct rlimit limit;
-
-	if (getrlimit(resource, &limit) < 0 || limit.rlim_max <= most)
-		return;
-	limit.rlim_cur = limit.rlim_max = most;
-	setrlimit(resource, &limit);
-}
 
 void bounds_set(const struct policy_rule *rule)
 {
 	if (!rule)
 		return;
-	set_limit(RLIMIT_FSIZE, rule->size_max);
-	set_limit(RLIMIT_AS, rule->memory_max);
+	privileges_lower(RLIMIT_FSIZE, rule->size_max);
+	privileges_lower(RLIMIT_AS, rule->memory_max);
 	/* Counts the processes of the jail's own user namespace, for all of its users together. */
-	set_limit(RLIMIT_NPROC, rule->processes_max);
+	privileges_lower(RLIMIT_NPROC, rule->processes_max);
 }
 
 /* How many rootfs the directory holds besides NAME, including hidden ones, because the caller can

@@ -21,9 +21,9 @@
 #define REFUSALS_MAX 1000 /* in a row; then the session ends */
 
 #define ROW(NAME, Name, name, word, fds, when, seconds, caps)                                      \
-	[OP_##NAME] = { #Name, fds, when, seconds, caps, handle_##name },
+	[OP_##NAME] = { #Name, word, fds, when, seconds, caps, handle_##name },
 static const struct request_row {
-	const char *name, *fds;
+	const char *name, *word, *fds;
 	unsigned when, seconds;
 	uint32_t caps;
 	handler *handle;
@@ -163,7 +163,7 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 		      const struct task *task, const int *fds,
 		      const struct directories *directories, struct decision *d, struct error **err)
 {
-	struct question q = { .request = row->name, .keyring = -1 };
+	struct question q = { .request = row->name, .word = row->word, .keyring = -1 };
 	size_t count = s->session->policy->path ? directories->count : 0;
 
 	if (task->operation == OP_BEGIN) {

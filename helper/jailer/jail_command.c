@@ -117,7 +117,8 @@ static void command_add_user(struct jail_command *c, const struct task *t)
 
 /* --- images --- */
 
-#define IMAGE "/proc/self/fd/3" /* how the program reopens the image */
+#define IMAGE_FD 3
+#define IMAGE "/proc/self/fd/3" /* how the program reopens it */
 #define DIRECTORY "/staging"
 /* Runs the script $5. */
 #define IMAGE_SCRIPT                                                                               \
@@ -176,14 +177,29 @@ static int make_uuid(char *uuid, size_t room)
 	return 0;
 }
 
+/* For mke2fs: room for the content, an inode for each file (it makes one of 256 bytes per 4096
+ * bytes) and its share of a directory block, and some reserve. Unused space is a hole. */
+static int set_image_size(const struct tree_census *census)
+{
+	uint64_t size =
+		census->content + census->content / 5 + census->files * 4096 + (UINT64_C(32) << 20);
+
+	if (ftruncate(IMAGE_FD, (off_t)size) == 0)
+		return 0;
+	dprintf(2, "cannot make an image of %" PRIu64 " bytes: %s\n", size, strerror(errno));
+	return -1;
+}
+
 static int command_image(struct jail_command *c, const struct jail_spec *spec)
 {
 	const struct image_format *format = formats;
-	const char *files = command_number(c, 0, spec->files);
+	const char *files = command_number(c, 0, spec->census.files);
 
 	while (format->name && strcmp(format->name, spec->task->build_image.format) != 0)
 		format++;
 	if (!format->name)
+		return -1;
+	if (spec->census.files && set_image_size(&spec->census) < 0)
 		return -1;
 	if (spec->epoch && make_uuid(c->text[1], sizeof(c->text[1])) < 0)
 		return -1;

@@ -4,6 +4,10 @@
 
 #include "helper/jailer/serve.h"
 #include "helper/jailer/tree_clone.h"
+#include "lib/beneath.h"
+
+/* Exit statuses of a jail: this one if its program cannot be started, 127 if that is missing. */
+#define NOT_STARTED 126
 
 static void jail_drain(int fd, struct output *output)
 {
@@ -72,4 +76,24 @@ int jail_run(struct server *s, const struct jail_spec *spec, struct output *outp
 	if (output)
 		jail_drain(text, output);
 	return status;
+}
+
+int jail_run_well(struct server *s, const struct jail_spec *spec, const char *what,
+		  void (*line)(const char *line, void *server), struct error **err)
+{
+	struct output output = { .line = line, .context = s };
+	int status = jail_run(s, spec, &output, err);
+	char tail[1024];
+
+	if (status <= 0)
+		return status;
+	output_tail(&output, tail, sizeof(tail));
+	if (output.full || tree_disk_full(spec->file > 0 ? spec->file : spec->root))
+		return error_set(err, ERR_SPACE,
+				 "%s failed: no space left on the disk; free some space", what);
+	return error_set(err,
+			 spec->kind == JAIL_TREE ? ERR_PACKAGE
+			 : status >= NOT_STARTED ? ERR_HOST
+						 : ERR_SYSTEM,
+			 "%s failed with status %d: %s", what, status, tail);
 }

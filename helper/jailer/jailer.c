@@ -79,9 +79,8 @@ static void wait_for_ids(const struct starter *s)
 {
 	char byte;
 
-	if (read(s->mapped[0], &byte, 1) != 1)
+	if (read(s->records[0], &byte, 1) != 1)
 		_exit(1);
-	close(s->mapped[0]);
 }
 
 _Noreturn void jailer_run(struct starter *s)
@@ -90,7 +89,6 @@ _Noreturn void jailer_run(struct starter *s)
 	_cleanup_error_ struct error *err = NULL;
 	int parser = -1, left;
 
-	close(s->mapped[1]);
 	close(s->records[1]);
 	audit_close(&s->audit);
 	left = jailer_leave_host(&err);

@@ -12,12 +12,11 @@ struct starter {
 	struct session session;
 	struct audit audit;
 	struct idmap map;
-	/* The jailer's end and the audit process's; the first record is the outcome of the
-	 * start. */
+	/* The jailer's end and the audit process's. The first record is the outcome of the start,
+	 * and its answer says that the jailer's ids are mapped. */
 	int records[2];
-	int mapped[2]; /* a pipe that tells the jailer that its ids are mapped */
-	int key;       /* the jailer's: snapshot_key_open() */
-	int worker;    /* the jailer's: worker_open() */
+	int key;    /* the jailer's: snapshot_key_open() */
+	int worker; /* the jailer's: worker_open() */
 };
 
 _Noreturn void jailer_run(struct starter *s);

@@ -10,21 +10,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "helper/jailer/mount_api.h"
+#include "helper/jailer/mount_parts.h"
 #include "lib/beneath.h"
-
-#define DEVICES 6
-static const char *const devices[DEVICES] = { "null", "zero", "full", "random", "urandom", "tty" };
 
 #define TREE_MOUNT (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define READ_ONLY (MOUNT_ATTR_RDONLY | TREE_MOUNT)
-
-static int mounts_set_attributes(int mount, uint64_t attributes, unsigned flags)
-{
-	struct mount_attr attr = { .attr_set = attributes };
-
-	return mount_setattr(mount, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr));
-}
 
 /* A detached copy of the mount at PATH. */
 static int copy_mount(const char *path, uint64_t attributes, unsigned flags, struct error **err)
@@ -32,44 +22,10 @@ static int copy_mount(const char *path, uint64_t attributes, unsigned flags, str
 	_cleanup_close_ int fd =
 		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 
-	if (fd < 0 || mounts_set_attributes(fd, attributes, flags & AT_RECURSIVE) < 0)
+	if (fd < 0 || mount_restrict(fd, attributes, flags & AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot mount %s in the jail",
 				   strcmp(path, ".") == 0 ? "the tree" : path);
 	return steal_fd(&fd);
-}
-
-/* Creates a detached filesystem. */
-static int new_mount(const char *type, const char *mode, unsigned attributes, struct error **err)
-{
-	_cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
-	int fd = -1;
-
-	if (context >= 0 &&
-	    (!mode || fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) == 0) &&
-	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		fd = fsmount(context, FSMOUNT_CLOEXEC, attributes);
-	if (fd < 0)
-		return error_errno(
-			err, ERR_HOST,
-			"cannot mount a new %s in the jail; in a container that masks parts of "
-			"/proc, the kernel forbids it: run the container with an unmasked /proc",
-			type);
-	return fd;
-}
-
-static int attach(int mount, int root, const char *name, bool dir, struct error **err)
-{
-	_cleanup_close_ int target = -1;
-
-	if (dir)
-		mkdirat(root, name, 0755);
-	else
-		closep(&(int){ openat(root, name, O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0666) });
-	target = tree_open_beneath(root, name, O_PATH | O_NOFOLLOW | (dir ? O_DIRECTORY : 0), 0);
-	if (target < 0 || move_mount(mount, "", target, "",
-				     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot mount /%s in the jail", name);
-	return 0;
 }
 
 /* Pivots into ROOT, which covers the working directory, and detaches the old root. After that,
@@ -79,31 +35,6 @@ static int pivot(int root, struct error **err)
 	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot enter the jail's root");
-	return 0;
-}
-
-static int attach_tmpfs(int root, const char *name, const char *mode, struct error **err)
-{
-	_cleanup_close_ int fd =
-		new_mount("tmpfs", mode, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-
-	return fd < 0 ? -1 : attach(fd, root, name, true, err);
-}
-
-static int fill_dev(int root, const int nodes[DEVICES], struct error **err)
-{
-	_cleanup_close_ int dev =
-		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
-
-	if (dev < 0 || attach(dev, root, "dev", true, err) < 0)
-		return -1;
-	for (size_t i = 0; i < DEVICES; i++)
-		if (attach(nodes[i], dev, devices[i], false, err) < 0)
-			return -1;
-	if (symlinkat("/proc/self/fd", dev, "fd") < 0 || symlinkat("fd/0", dev, "stdin") < 0 ||
-	    symlinkat("fd/1", dev, "stdout") < 0 || symlinkat("fd/2", dev, "stderr") < 0 ||
-	    mkdirat(dev, "shm", 01777) < 0 || fchmodat(dev, "shm", 01777, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot fill /dev of the jail");
 	return 0;
 }
 
@@ -126,7 +57,7 @@ static int take_host_part(int root, const char *name, struct error **err)
 		return 0;
 	}
 	fd = copy_mount(path, READ_ONLY, AT_RECURSIVE, err);
-	return fd < 0 ? -1 : attach(fd, root, name, S_ISDIR(st.st_mode), err);
+	return fd < 0 ? -1 : mount_attach(fd, root, name, S_ISDIR(st.st_mode), err);
 }
 
 static int mounts_take_host(int root, struct error **err)
@@ -215,7 +146,7 @@ static int take_above(const struct jail_spec *spec, struct jail_place *place, st
 	/* There are mounts below it, and no copy of this namespace may uncover what they hide. */
 	if (place->mount < 0 && errno == EINVAL)
 		place->mount = open_tree(AT_FDCWD, ".", flags | AT_RECURSIVE);
-	if (place->mount < 0 || mounts_set_attributes(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
+	if (place->mount < 0 || mount_restrict(place->mount, TREE_MOUNT, AT_RECURSIVE) < 0)
 		return error_errno(err, ERR_HOST, "cannot mount the rootfs in the jail");
 	place->tree = find_tree(spec, place, err);
 	return place->tree < 0 ? -1 : cover_dir(place->mount, err);
@@ -245,67 +176,24 @@ int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct e
 static int compose_tool_root(int staging, struct error **err)
 {
 	_cleanup_close_ int root =
-		new_mount("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+		mount_new("tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 
 	if (root < 0 || cover_dir(root, err) < 0 || mounts_take_host(root, err) < 0 ||
-	    (staging >= 0 && attach(staging, root, "staging", true, err) < 0))
+	    (staging >= 0 && mount_attach(staging, root, "staging", true, err) < 0))
 		return -1;
 	return steal_fd(&root);
 }
-/* The files of /proc that describe the host, or are for the host's root only. All are covered. */
-static const char *const masked[] = {
-	"acpi",	 "asound",	"bootconfig", "cmdline",    "interrupts",
-	"kcore", "key-users",	"keys",	      "locks",	    "latency_stats",
-	"scsi",	 "sched_debug", "swaps",      "timer_list", "timer_stats",
-};
-static const char *const fixed[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
-
 /* Creates an empty file and an empty directory to cover others with, detached and read-only. */
 static int make_covers(struct error **err)
 {
-	_cleanup_close_ int fd = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+	_cleanup_close_ int fd = mount_new("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
 
 	if (fd < 0)
 		return -1;
 	closep(&(int){ openat(fd, "file", O_CREAT | O_EXCL | O_CLOEXEC | O_WRONLY, 0444) });
-	if (mkdirat(fd, "directory", 0555) < 0 ||
-	    mounts_set_attributes(fd, MOUNT_ATTR_RDONLY, 0) < 0)
+	if (mkdirat(fd, "directory", 0555) < 0 || mount_restrict(fd, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make covers for the jail's /proc");
 	return steal_fd(&fd);
-}
-
-/* Covers /proc/NAME by something empty or, if COVERS is -1, by itself, read-only. */
-static int cover_part(int root, int covers, const char *name, struct error **err)
-{
-	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-	_cleanup_close_ int part = -1, cover = -1;
-	struct stat st;
-	char path[32];
-
-	snprintf(path, sizeof(path), "proc/%s", name);
-	part = tree_open_beneath(root, path, O_PATH | O_NOFOLLOW, 0);
-	/* Not every kernel has all of them. */
-	if (part < 0 && errno == ENOENT)
-		return 0;
-	if (part >= 0 && fstat(part, &st) == 0)
-		cover = covers < 0 ? open_tree(part, "", flags | AT_EMPTY_PATH)
-				   : open_tree(covers, S_ISDIR(st.st_mode) ? "directory" : "file",
-					       flags);
-	if (cover < 0 || mounts_set_attributes(cover, MOUNT_ATTR_RDONLY, 0) < 0 ||
-	    move_mount(cover, "", part, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot cover /%s in the jail", path);
-	return 0;
-}
-
-static int mask_proc(int root, int covers, struct error **err)
-{
-	for (size_t i = 0; i < sizeof(masked) / sizeof(*masked); i++)
-		if (cover_part(root, covers, masked[i], err) < 0)
-			return -1;
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
-		if (cover_part(root, -1, fixed[i], err) < 0)
-			return -1;
-	return 0;
 }
 
 /* Like pivot(), but into the tree below PLACE's mount. The jail may have no right to enter the root
@@ -334,24 +222,12 @@ static int mounts_enter_tree(const struct jail_place *place, int covers, struct 
 	return 0;
 }
 
-/* Mounts everything else in the jail's ROOT. The process is already in it. */
-static int fill_root(int root, int proc, int covers, bool covered, const int nodes[DEVICES],
-		     struct error **err)
-{
-	/* Covers must be attached before they can be copied: if nowhere else, below /proc. */
-	if ((!covered && attach(covers, root, "proc", true, err) < 0) ||
-	    attach(proc, root, "proc", true, err) < 0 || mask_proc(root, covers, err) < 0 ||
-	    fill_dev(root, nodes, err) < 0 || attach_tmpfs(root, "tmp", "1777", err) < 0)
-		return -1;
-	return attach_tmpfs(root, "run", "0755", err);
-}
-
-static int take_devices(int nodes[DEVICES], struct error **err)
+static int take_devices(int nodes[JAIL_DEVICES], struct error **err)
 {
 	char path[32];
 
-	for (size_t i = 0; i < DEVICES; i++) {
-		snprintf(path, sizeof(path), "/dev/%s", devices[i]);
+	for (size_t i = 0; i < JAIL_DEVICES; i++) {
+		snprintf(path, sizeof(path), "/dev/%s", jail_devices[i]);
 		nodes[i] = copy_mount(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, err);
 		if (nodes[i] < 0)
 			return -1;
@@ -420,46 +296,41 @@ static int enter_work(const struct jail_spec *spec, struct error **err)
 	}
 	tree = take_work_tree(spec->read_only, err);
 	if (tree >= 0)
-		root = new_mount("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
-	if (root < 0 || cover_dir(root, err) < 0 || attach(tree, root, "tree", true, err) < 0 ||
-	    (source >= 0 && attach(source, root, "source", true, err) < 0))
+		root = mount_new("tmpfs", "0755", TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+	if (root < 0 || cover_dir(root, err) < 0 ||
+	    mount_attach(tree, root, "tree", true, err) < 0 ||
+	    (source >= 0 && mount_attach(source, root, "source", true, err) < 0))
 		return -1;
-	if (mounts_set_attributes(root, MOUNT_ATTR_RDONLY, 0) < 0)
+	if (mount_restrict(root, MOUNT_ATTR_RDONLY, 0) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make the jail's root read-only");
 	return pivot(root, err);
 }
 
-int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err)
+int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct jail_mounts *m,
+		 struct error **err)
 {
-	_cleanup_close_ int proc = -1, tool = -1, covers = -1;
-	bool covered = *place->name;
-	int nodes[DEVICES], root, r = -1;
-
+	*m = (struct jail_mounts){ .root = -1, .covered = *place->name };
 	if (spec->kind == JAIL_WORK)
 		return enter_work(spec, err);
 	if (spec->root < 0)
 		place->mount = -1;
-	else if (!covered)
+	else if (!m->covered)
 		place->mount = copy_mount(".", spec->read_only ? READ_ONLY : TREE_MOUNT, 0, err);
 	else if (place->tree < 0 && take_above(spec, place, err) < 0)
 		return -1;
 	if (spec->root >= 0 && place->mount < 0)
 		return -1;
 	/* While the host's /proc is visible: the kernel requires that for a new one. */
-	proc = new_mount("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
-	covers = proc < 0 ? -1 : make_covers(err);
-	if (covers < 0 || take_devices(nodes, err) < 0)
+	m->proc = mount_new("proc", NULL, TREE_MOUNT | MOUNT_ATTR_NOEXEC, err);
+	m->covers = m->proc < 0 ? -1 : make_covers(err);
+	if (m->covers < 0 || take_devices(m->devices, err) < 0)
 		return -1;
-	root = covered ? place->tree : place->mount;
+	m->root = m->covered ? place->tree : place->mount;
 	if (spec->kind == JAIL_TOOL)
-		root = tool = compose_tool_root(place->mount, err); /* NOLINT: for its cleanup */
-	else if (!covered && cover_dir(root, err) < 0)
-		root = -1;
-	if (root >= 0)
-		r = covered ? mounts_enter_tree(place, covers, err) : pivot(root, err);
-	if (r == 0)
-		r = fill_root(root, proc, covers, covered, nodes, err);
-	for (size_t i = 0; i < DEVICES; i++)
-		close(nodes[i]);
-	return r;
+		m->root = compose_tool_root(place->mount, err);
+	else if (!m->covered && cover_dir(m->root, err) < 0)
+		return -1;
+	if (m->root < 0)
+		return -1;
+	return m->covered ? mounts_enter_tree(place, m->covers, err) : pivot(m->root, err);
 }

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "helper/jailer/jail_spec.h"
+#include "helper/jailer/mounts_fill.h"
 #include "lib/error.h"
 
 /* The location of the jail's tree or staging directory. */
@@ -22,6 +23,7 @@ int mounts_choose(const struct jail_spec *spec, struct jail_place *place, struct
  * finds the tree in the directory above it, which is the caller's. */
 int mounts_take(const struct jail_spec *spec, struct jail_place *place, struct error **err);
 
-/* Then, as the jail's root: builds the jail's root directory, pivots into it and drops everything
- * else. The function's caller closes the descriptors in PLACE. */
-int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct error **err);
+/* Then, as the jail's root: builds the jail's root directory and pivots into it. MOUNTS is for
+ * mounts_fill(). The descriptors of both stay open. */
+int mounts_enter(const struct jail_spec *spec, struct jail_place *place, struct jail_mounts *mounts,
+		 struct error **err);

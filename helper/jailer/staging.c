@@ -13,8 +13,6 @@
 
 static void staging_forget(struct server *s)
 {
-	stage_end(&s->verifier);
-	stage_end(&s->unpacker);
 	closep(&s->tree);
 	closep(&s->staging);
 	closep(&s->parent);

@@ -9,6 +9,8 @@
 #include "proto/note.h"
 #include "proto/requests.h"
 
+#define EMPTY "empty" /* goes on if the front end exits */
+
 int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, struct note *note,
 		  int *fd, struct error **err)
 {
@@ -23,72 +25,58 @@ int tree_task_run(const struct server *s, struct jail_spec spec, bool watch, str
 	return r;
 }
 
-static int tree_task_look(const struct server *s, const char *job, int tree, struct note *note,
-			  struct error **err)
+static int tree_task_do(const struct server *s, const char *job, enum privilege_set set, int tree,
+			struct note *note, struct error **err)
 {
 	const struct jail_spec spec = {
 		.worker = job,
-		.set = PRIVILEGES_READER,
+		.set = set,
 		.root = tree,
-		.read_only = true,
+		.read_only = set == PRIVILEGES_READER,
 	};
 
-	return tree_task_run(s, spec, true, note, NULL, err);
+	return tree_task_run(s, spec, strcmp(job, EMPTY) != 0, note, NULL, err);
 }
 
 int tree_count(const struct server *s, int tree, struct tree_census *census, struct error **err)
 {
-	struct note note;
+	struct note note = { 0 };
+	int r = tree_task_do(s, "count", PRIVILEGES_READER, tree, &note, err);
 
-	if (tree_task_look(s, "count", tree, &note, err) < 0)
-		return -1;
 	*census = note.tree.census;
-	return 0;
+	return r;
 }
 
 int tree_digest(const struct server *s, int tree, struct tree_digest *digest, struct error **err)
 {
-	struct note note;
+	struct note note = { 0 };
+	int r = tree_task_do(s, "digest", PRIVILEGES_READER, tree, &note, err);
 
-	if (tree_task_look(s, "digest", tree, &note, err) < 0)
-		return -1;
 	*digest = note.tree.digest;
-	return 0;
+	return r;
 }
 
 int tree_clamp_times(const struct server *s, int tree, struct error **err)
 {
-	char job[32];
-	const struct jail_spec spec = {
-		.worker = job,
-		.set = PRIVILEGES_REMOVER,
-		.root = tree,
-	};
 	struct note note;
+	char job[32];
 
-	if (!s->epoch)
-		return 0;
 	snprintf(job, sizeof(job), "clamp-times=%u", s->epoch);
-	return tree_task_run(s, spec, true, &note, NULL, err);
+	return s->epoch ? tree_task_do(s, job, PRIVILEGES_REMOVER, tree, &note, err) : 0;
 }
 
 int tree_check_mounts(const struct server *s, int tree, struct error **err)
 {
 	struct note note;
 
-	return tree_task_look(s, "check-mounts", tree, &note, err);
+	return tree_task_do(s, "check-mounts", PRIVILEGES_READER, tree, &note, err);
 }
 
 int tree_remove(const struct server *s, int parent, const char *name, int tree, struct error **err)
 {
-	const struct jail_spec spec = {
-		.worker = "empty",
-		.set = PRIVILEGES_REMOVER,
-		.root = tree,
-	};
 	struct note note;
 
-	if (tree_task_run(s, spec, false, &note, NULL, err) < 0)
+	if (tree_task_do(s, EMPTY, PRIVILEGES_REMOVER, tree, &note, err) < 0)
 		return -1;
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return error_errno(err, ERR_SYSTEM, "cannot remove %s", name);

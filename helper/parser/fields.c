@@ -1,6 +1,5 @@
 #include "helper/parser/fields.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #define OF_TEXT(of, check) .kind = FIELD_TEXT, .valid_text = (check)
@@ -76,82 +75,64 @@ int task_check(const struct task *t, struct error **err)
 	return 0;
 }
 
-/* Text that is cut off at the end of its buffer, and then ends in "...". */
-struct description {
-	char *into;
-	size_t size, used;
-	bool cut;
-};
-
-static void fields_add(struct description *d, const char *format, ...) PRINTF_LIKE(2, 3);
-static void fields_add(struct description *d, const char *format, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, format);
-	n = vsnprintf(d->into + d->used, d->size - d->used, format, ap);
-	va_end(ap);
-	if (n < 0)
-		return;
-	d->cut = d->cut || (size_t)n >= d->size - d->used;
-	d->used += (size_t)n < d->size - d->used ? (size_t)n : d->size - d->used - 1;
-}
-
 /* If the words are malformed, only their number is shown. */
-static void describe_words(struct description *d, const struct field *f, const struct words *words)
+static void describe_words(FILE *out, const struct field *f, const struct words *words)
 {
+	const char *separator = "";
+
 	if (!words_sound(words)) {
-		fields_add(d, "(%u)", words->count);
+		fprintf(out, "(%u)", words->count);
 		return;
 	}
-	for (const char *word = NULL; !d->cut && (word = words_next(words, word));)
-		fields_add(d, "%s%s",
-			   word == words->text	      ? ""
-			   : f->kind == FIELD_COMMAND ? " "
-						      : ",",
-			   word);
+	for (const char *word = NULL; (word = words_next(words, word));) {
+		fprintf(out, "%s%s", separator, word);
+		separator = f->kind == FIELD_COMMAND ? " " : ",";
+	}
 }
 
-static void describe_field(struct description *d, const struct field *f, const void *at)
+static void describe_field(FILE *out, const struct field *f, const void *at)
 {
 	char hex[2 * SHA256_LEN + 1];
 	uint32_t number;
 
-	fields_add(d, "%s=", f->name);
+	fprintf(out, "%s=", f->name);
 	switch (f->kind) {
 	case FIELD_TEXT:
-		fields_add(d, "%.*s", (int)strnlen(at, f->size), (const char *)at);
+		fprintf(out, "%.*s", (int)strnlen(at, f->size), (const char *)at);
 		break;
 	case FIELD_NUMBER:
 		memcpy(&number, at, sizeof(number));
-		fields_add(d, f->octal ? "%04o" : "%u", number);
+		fprintf(out, f->octal ? "%04o" : "%u", number);
 		break;
 	case FIELD_FLAG:
-		fields_add(d, "%u", *(const uint8_t *)at);
+		fprintf(out, "%u", *(const uint8_t *)at);
 		break;
 	case FIELD_HASH:
 		sha256_to_hex(at, hex);
-		fields_add(d, "%s", hex);
+		fputs(hex, out);
 		break;
 	case FIELD_WORDS:
 	case FIELD_COMMAND:
-		describe_words(d, f, at);
+		describe_words(out, f, at);
 		break;
 	}
-	fields_add(d, " ");
+	fputc(' ', out);
 }
 
 void task_describe(const struct task *t, const char *dirs, char *into, size_t size)
 {
-	struct description d = { .into = into, .size = size };
+	FILE *out = fmemopen(into, size, "w");
+	size_t length;
 
-	into[0] = '\0';
-	fields_add(&d, "%s", dirs);
+	snprintf(into, size, "%s", out ? "" : "(out of memory)");
+	if (!out)
+		return;
+	fputs(dirs, out);
 	for (const struct field *f = task_fields(t->operation); f->name; f++)
-		describe_field(&d, f, (const char *)t + f->offset);
-	if (d.used && into[d.used - 1] == ' ' && !d.cut)
-		into[d.used - 1] = '\0';
-	if (d.cut)
+		describe_field(out, f, (const char *)t + f->offset);
+	if (fclose(out) != 0)
 		memcpy(into + size - 4, "...", 4);
+	length = strlen(into);
+	if (length && into[length - 1] == ' ')
+		into[length - 1] = '\0';
 }

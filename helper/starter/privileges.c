@@ -31,11 +31,6 @@ static int apply_capabilities(uint64_t capabilities, bool bounding)
 	return capng_apply(select) == 0 ? 0 : -1;
 }
 
-static int privileges_load(const struct sock_fprog *filter)
-{
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter);
-}
-
 int privileges_limit_cores(void)
 {
 	const struct rlimit one = { 1, 1 };
@@ -45,7 +40,7 @@ int privileges_limit_cores(void)
 	return setrlimit(RLIMIT_CORE, &one) < 0 ? setrlimit(RLIMIT_CORE, &none) : 0;
 }
 
-static int lower(__rlimit_resource_t resource, rlim_t most)
+int privileges_lower(__rlimit_resource_t resource, rlim_t most)
 {
 	struct rlimit limit;
 
@@ -55,13 +50,6 @@ static int lower(__rlimit_resource_t resource, rlim_t most)
 		limit.rlim_max = most;
 	limit.rlim_cur = limit.rlim_max;
 	return setrlimit(resource, &limit);
-}
-
-static int limit(const struct privileges *p)
-{
-	if (privileges_limit_cores() < 0 || lower(RLIMIT_NOFILE, FILES_MAX) < 0)
-		return -1;
-	return p->contained ? lower(RLIMIT_NPROC, PROCESSES_MAX) : 0;
 }
 
 /* Takes over RULESET. */
@@ -84,18 +72,16 @@ int privileges_drop(enum privilege_set set, int ruleset, struct error **err)
 				   SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
 				   (set == PRIVILEGES_JAILER ? SECBIT_NO_SETUID_FIXUP : 0);
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || limit(p) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot limit the %s", p->name);
-	/* The parser is a child of the jailer, which has locked its bits already. */
-	if (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot lock the securebits of the %s",
-				   p->name);
-	if (apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot drop capabilities of the %s", p->name);
-	/* No process may look into these, not even one of the same user. The jailer has no ids yet,
-	 * and must be dumpable until then: see idmap_fork(). */
-	if (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot protect the %s", p->name);
+	/* The parser is a child of the jailer, which has locked its bits already. No process may
+	 * look into these, not even one of the same user; but the jailer has no ids yet, and must
+	 * be dumpable until then: see idmap_fork(). */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || privileges_limit_cores() < 0 ||
+	    privileges_lower(RLIMIT_NOFILE, FILES_MAX) < 0 ||
+	    (p->contained && privileges_lower(RLIMIT_NPROC, PROCESSES_MAX) < 0) ||
+	    (set != PRIVILEGES_PARSER && prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0) ||
+	    apply_capabilities(p->capabilities, set != PRIVILEGES_PARSER) < 0 ||
+	    (set != PRIVILEGES_JAILER && prctl(PR_SET_DUMPABLE, 0) < 0))
+		return error_errno(err, ERR_SYSTEM, "cannot take rights from the %s", p->name);
 	/* Programs that are not ours decide that for themselves. */
 	memory_refuse_code(p->kill);
 	if (privileges_enter_domain(p, ruleset) < 0)
@@ -103,7 +89,8 @@ int privileges_drop(enum privilege_set set, int ruleset, struct error **err)
 				   p->name);
 	/* The list comes last, because it refuses the call that loads filters. The kernel takes the
 	 * strictest answer of all filters. */
-	if (privileges_load(&argument_filters[set]) < 0 || privileges_load(&list_filters[set]) < 0)
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &argument_filters[set]) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &list_filters[set]) < 0)
 		return error_errno(err, ERR_HOST,
 				   "cannot load the seccomp list of the %s; the kernel needs "
 				   "CONFIG_SECCOMP_FILTER",

@@ -2,6 +2,8 @@
  * All but the last function here only takes away. Sources: capabilities(7), seccomp(2). */
 #pragma once
 
+#include <sys/resource.h>
+
 #include "lib/error.h"
 #include "policy/privilege_sets.h"
 
@@ -16,6 +18,9 @@ int privileges_drop(enum privilege_set set, int ruleset, struct error **err);
 /* Prevents core dumps of this process and its children: a file, and also one that goes to the
  * host's handler, which a limit of 0 would not prevent. Source: core(5). */
 int privileges_limit_cores(void);
+
+/* Lowers a limit of this process to MOST, unless it is lower. Returns 0, or -1 with errno set. */
+int privileges_lower(__rlimit_resource_t resource, rlim_t most);
 
 /* Gives up all capabilities that are left. Cannot be undone. Returns 0, or -1 with errno set. */
 int privileges_renounce(void);

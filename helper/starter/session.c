@@ -40,12 +40,12 @@ int session_check_limits(const struct session *s, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot read the resource limits");
 	if (size.rlim_max != RLIM_INFINITY || files.rlim_max < FILES_LEAST ||
 	    (s->mode == MODE_INSTALLED && seconds.rlim_max != RLIM_INFINITY))
-		return error_set(
-			err, ERR_HOST,
-			"rootlet-helper needs files of unlimited size, %d descriptors and, if it "
-			"is installed, unlimited CPU time, but this session allows less; to see "
-			"its limits, run: ulimit -H -f -n -t",
-			FILES_LEAST);
+		return error_set(err, ERR_HOST,
+				 "this session's limits are too low: rootlet-helper needs files of "
+				 "unlimited "
+				 "size, %d descriptors and, if installed, unlimited CPU time; see: "
+				 "ulimit -H -a",
+				 FILES_LEAST);
 	size.rlim_cur = size.rlim_max;
 	seconds.rlim_cur = seconds.rlim_max;
 	return setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CPU, &seconds) < 0
@@ -67,8 +67,6 @@ int session_open(struct session *s, int channel, accounts_isolate *isolate, stru
 {
 	struct ucred peer = { 0 };
 	socklen_t size = sizeof(peer);
-	struct caller caller = { 0 };
-	int known;
 
 	s->mode = find_mode();
 	/* In user mode, newuidmap and newgidmap have to run, with rights of their own. */
@@ -79,9 +77,8 @@ int session_open(struct session *s, int channel, accounts_isolate *isolate, stru
 	s->login_uid = read_number("/proc/self/loginuid");
 	s->audit_session = read_number("/proc/self/sessionid");
 	/* The caller comes first, so that a refusal can be recorded. */
-	known = caller_self(&caller, s->mode == MODE_INSTALLED ? isolate : NULL, err);
-	s->grant.caller = caller;
-	if (known < 0 || policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
+	if (caller_self(&s->grant.caller, s->mode == MODE_INSTALLED ? isolate : NULL, err) < 0 ||
+	    policy_load(POLICY_PATH, s->mode == MODE_INSTALLED, &s->policy, err) < 0)
 		return -1;
-	return grant_make(&s->grant, s->policy, &caller, err);
+	return grant_make(&s->grant, s->policy, &s->grant.caller, err);
 }

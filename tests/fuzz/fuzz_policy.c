@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.keyring = -1,
 		};
 
-		policy_decide(&g, &q, &d);
+		policy_decide_request(&g, &q, &d);
 		if (!g.rule && d.allowed)
 			abort();
 	}

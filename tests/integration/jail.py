@@ -207,6 +207,15 @@ def mounted_trees():
     os.rmdir(f"{home.store}/mounted-by-test")
 
 
+def null_without_dev():
+    """A guest that has not mounted its /dev yet redirects to the tree's own file."""
+    if not AS_ROOT:
+        tap.skip("the tree has a file /dev/null", "needs root to look into it")
+        return
+    mode = os.lstat(f"{trees.inside(f'{home.store}/test-rootfs')}/dev/null").st_mode
+    tap.report(mode == 0o100666, "the tree has a file /dev/null that everyone can write", oct(mode))
+
+
 def no_way_out():
     """The host's sockets: an address on its loopback interface, and its abstract Unix sockets."""
     script = ("use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or exit 0; "
@@ -316,6 +325,7 @@ every_call()
 visible()
 host_is_hidden()
 mounted_trees()
+null_without_dev()
 no_way_out()
 looks_like_chroot()
 held_by_processes()

@@ -6,10 +6,11 @@
 #include <sys/stat.h>
 
 #include "helper/jailer/bounds.h"
-#include "helper/jailer/configure.h"
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/handlers.h"
+#include "helper/jailer/jail_run.h"
 #include "helper/jailer/rootfs.h"
+#include "helper/jailer/serve.h"
 #include "helper/jailer/stage.h"
 #include "helper/jailer/staging.h"
 #include "helper/jailer/tree_clone.h"
@@ -137,16 +138,23 @@ int handle_local_package(struct server *s, struct request *request, struct error
 	return abandon_failed(s, build_ask_worker(s, &s->unpacker, &package, 1, err));
 }
 
-/* No user namespace can create device nodes. A guest mounts devtmpfs here; until then, redirections
- * to /dev/null at least find a file. */
-static int make_null(int tree, struct error **err)
+/* Has the tree's own dpkg configure the unpacked packages, and writes the files that no package
+ * provides. The front end saves the log in case a script fails, and counts the packages in it. */
+static int configure_tree(struct server *s, struct error **err)
 {
-	_cleanup_close_ int dev = tree_open_own(tree, "dev", O_RDONLY | O_DIRECTORY);
-	_cleanup_close_ int null = dev < 0 ? -1 : file_make(dev, "null", 0666);
+	const struct jail_spec spec = {
+		.kind = JAIL_TREE,
+		.root = s->tree,
+		.script = s->old >= 0 ? SCRIPT_CHANGE
+			  : s->native ? SCRIPT_NATIVE
+				      : SCRIPT_DEBOOTSTRAP,
+		.epoch = s->epoch,
+	};
 
-	if (null >= 0 || (dev >= 0 && errno == EEXIST))
-		return 0;
-	return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
+	return jail_run_well(s, &spec,
+			     s->native ? "configuring packages with dpkg"
+				       : "debootstrap's second stage",
+			     serve_log, err);
 }
 
 int handle_bootstrap(struct server *s, struct request *request, struct error **err)
@@ -154,17 +162,13 @@ int handle_bootstrap(struct server *s, struct request *request, struct error **e
 	bool debootstrap = !s->native && !s->pieces;
 
 	if ((debootstrap && build_ask_worker(s, &s->verifier, request, 0, err) < 0) ||
-	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0) {
-		staging_abandon(s);
-		return -1;
-	}
+	    build_ask_worker(s, &s->unpacker, request, 0, err) < 0)
+		return abandon_failed(s, -1);
 	/* End our own processes before the tree's programs run, which could reach them. */
 	stage_end(&s->verifier);
 	stage_end(&s->unpacker);
-	if ((!s->pieces && configure_tree(s, err) < 0) || make_null(s->tree, err) < 0) {
-		staging_abandon(s);
-		return -1;
-	}
+	if (!s->pieces && configure_tree(s, err) < 0)
+		return abandon_failed(s, -1);
 	s->phase = WHEN_BUILT;
 	return 0;
 }

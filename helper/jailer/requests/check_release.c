@@ -11,6 +11,7 @@ static bool may_compare(const struct server *s, const struct task *t, int keyrin
 {
 	const struct question q = {
 		.request = t->check_release.repository ? "Repository" : "Begin",
+		.word = "create",
 		.suite = t->check_release.repository ? NULL : t->check_release.suite,
 		.keyring = keyring,
 	};

@@ -54,10 +54,10 @@ static int make_mac(const struct server *s, const char *text, size_t length,
 	return 0;
 }
 
-/* The text after the lines that the MAC covers; NULL if TEXT has fewer lines. */
-static const char *find_mac(const char *text)
+/* The text after COUNT lines of TEXT, or NULL. */
+static const char *skip_lines(const char *text, int count)
 {
-	for (int line = 0; text && line < DIGEST_LINES; line++)
+	while (text && count--)
 		if ((text = strchr(text, '\n')))
 			text++;
 	return text;
@@ -65,7 +65,7 @@ static const char *find_mac(const char *text)
 
 static int check_mac(const struct server *s, const char *known, struct error **err)
 {
-	const char *text = known ? known : "", *mac = find_mac(text);
+	const char *text = known ? known : "", *mac = skip_lines(text, DIGEST_LINES);
 	char hex[2 * SHA256_LEN + 1];
 
 	if (make_mac(s, text, mac ? (size_t)(mac - text) : 0, hex, err) < 0)
@@ -136,13 +136,11 @@ static int check_digest(int base, const char *known, const struct tree_digest *d
  * that. */
 static int check_rule(const struct server *s, const char *known, struct error **err)
 {
-	const char *line = known ? strchr(known, '\n') : NULL;
+	const char *line = skip_lines(known, DIGEST_LINES - 1);
 	char rule[2 * SHA256_LEN + 1];
 
 	policy_rule_content(s->session->grant.rule, rule);
-	/* The third line. */
-	line = line ? strchr(line + 1, '\n') : NULL;
-	if (!line || strncmp(line + 1, rule, strlen(rule)) != 0)
+	if (!line || strncmp(line, rule, strlen(rule)) != 0)
 		return error_set(err, ERR_TRUST,
 				 "the policy has changed since the snapshot was made");
 	return 0;

@@ -377,6 +377,29 @@ static int unpacker_sweep(const struct words *filters, int dir, char path[static
 	return d && !errno ? 0 : error_errno(err, ERR_SYSTEM, "cannot read the tree");
 }
 
+/* No user namespace can create device nodes. A guest mounts devtmpfs here; until then, redirections
+ * to /dev/null at least find a file. */
+static int unpacker_make_null(int tree, struct error **err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL;
+	_cleanup_close_ int dev = tree_make_dirs(tree, "dev");
+	_cleanup_close_ int null = dev < 0 ? -1 : tree_open_beneath(dev, "null", flags, 0666);
+
+	if (null >= 0 ? fchmod(null, 0666) == 0 : dev >= 0 && errno == EEXIST)
+		return 0;
+	return error_errno(err, ERR_SYSTEM, "cannot make /dev/null in the tree");
+}
+
+static int unpacker_bootstrap(struct unpacker *u, struct error **err)
+{
+	char path[PATH_LENGTH_MAX] = "";
+	int r = u->way == UNPACK_PIECE ? unpacker_finish_pieces(u, err)
+		: u->native	       ? unpacker_finish(u, err)
+			    : unpacker_sweep(&u->layout.filters, u->layout.tree, path, err);
+
+	return r < 0 ? -1 : unpacker_make_null(u->layout.tree, err);
+}
+
 static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struct error **err)
 {
 	switch (t->operation) {
@@ -387,12 +410,7 @@ static int unpacker_step(struct unpacker *u, const struct task *t, int fd, struc
 	case OP_PACKAGE:
 		return unpacker_take_package(u, t, fd, err);
 	case OP_BOOTSTRAP:
-		if (u->way == UNPACK_PIECE)
-			return unpacker_finish_pieces(u, err);
-		if (u->native)
-			return unpacker_finish(u, err);
-		return unpacker_sweep(&u->layout.filters, u->layout.tree,
-				      (char[PATH_LENGTH_MAX]){ 0 }, err);
+		return unpacker_bootstrap(u, err);
 	default:
 		return error_set(err, ERR_REFUSED, "the unpacker does not know this request");
 	}
