@@ -419,6 +419,17 @@ def without(home, path):
             "sh"]
 
 
+def traced(home, *options):
+    """Returns what Home.run takes to run a command as the user under strace. Only the calls in OPTIONS stop a
+    process, which takes a tenth of the time. Without root, newuidmap gains no privileges under strace."""
+    words = ["strace", "-f", "-qq", *options, "-e", "signal=none"]
+    if not AS_ROOT:
+        return {"before": words}
+    return {"before": ["env", f"LD_PRELOAD={BUILD}/tests/gaining.so", *words, "--seccomp-bpf", "-E",
+                       "LD_PRELOAD", "setpriv", "--reuid", str(home.user.uid), "--regid",
+                       str(home.user.gid), "--clear-groups"], **NOBODY}
+
+
 def kill(pid, number=signal.SIGKILL):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
