@@ -98,7 +98,7 @@ class Run:
     def batches(self, place="claims"):
         """Returns {name: its tests} of the batches in a place."""
         found = {}
-        for path in glob.glob(f"{self.dir}/{place}/0*"):
+        for path in glob.glob(f"{self.directory}/{place}/0*"):
             with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
                 found[os.path.basename(path)] = [test["name"] for test in json.load(file)]
         return found
@@ -125,7 +125,7 @@ class Run:
 
     def go(self):
         """Lets the tests that wait end, in all guests there are."""
-        for directory in glob.glob(f"{self.dir}/tasks/*/results"):
+        for directory in glob.glob(f"{self.directory}/tasks/*/results"):
             # The run may have ended, and removed them, since they were listed.
             with contextlib.suppress(FileNotFoundError), open(f"{directory}/go", "w", encoding="utf-8"):
                 pass
