@@ -1,6 +1,7 @@
 """The files in docs/ci: a YAML parser reads them, and their commands run in order on the miniature fstests,
-in two shards: GitLab's with a real kernel, GitHub's with a test program instead of vng. This program moves artifacts and caches as GitLab and GitHub do, and sets
-the variables that they set. Of the Jenkinsfile, the commands must be among those that ran."""
+in two shards: GitLab's with a real kernel, GitHub's with a test program instead of vng. This program moves
+artifacts and caches as GitLab and GitHub do, and sets the variables that they set. Of the Jenkinsfile, the
+commands must be among those that ran."""
 import glob
 import json
 import os

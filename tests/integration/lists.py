@@ -62,8 +62,8 @@ RETURN = struct.pack("=HBBI", 6, 0, 0, 0)
 
 
 def helper_without(name, call):
-    """Writes the helper with another filter, for the list NAME without CALL (None: as it was built), and fills
-    up the room with returns that nothing reaches. Returns its path."""
+    """Writes the helper with the filter for the list NAME without CALL (None: as it was built), and fills the
+    room that is left with returns that nothing reaches. Returns its path."""
     directory = f"{SCRATCH}/lists.{os.getpid()}"
     os.makedirs(directory, mode=0o755, exist_ok=True)
     with open(HELPER, "rb") as file:

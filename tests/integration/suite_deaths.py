@@ -31,8 +31,9 @@ def tries():
               for _ in range(5 if LONG else 1)]
     soon = 5 if LONG else 2  # the guest's kernel is starting
     hangup = (TEST, 0) if LONG else (QEMU, soon)
-    return found + [(signal.SIGINT, QEMU, soon, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, *hangup, []),
-                    (signal.SIGKILL, QEMU, 2 * soon, host), (signal.SIGTERM, QEMU, soon, host),
+    return found + [(signal.SIGINT, QEMU, soon, []), (signal.SIGTERM, TEST, 0, []),
+                    (signal.SIGHUP, *hangup, []), (signal.SIGKILL, QEMU, 2 * soon, host),
+                    (signal.SIGTERM, QEMU, soon, host),
                     (signal.SIGKILL, TEST, 0, two), (signal.SIGINT, QEMU, soon, two)]
 
 

@@ -138,7 +138,7 @@ def no_kernels():
 
 
 def broken_kernel():
-    """A valid header, and code that halts the processor for good: it would otherwise be emulated at full speed
+    """A valid header, and code that halts the processor for good: garbage would be emulated at full speed
     until the time is up."""
     header = bytearray(1 << 20)
     header[0x1f1] = 4

@@ -42,8 +42,8 @@ def _member(name, data):
 
 
 def _edited(control, edit):
-    """Returns a control archive in which EDIT(name, content) has changed the files, or removed those for which
-    it returns None."""
+    """Returns a control archive in which EDIT(name, content) has changed the files, or has removed them (it
+    returned None)."""
     out = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(control)) as old, tarfile.open(fileobj=out, mode="w") as new:
         for entry in old:

@@ -47,8 +47,8 @@ class Mini:
         """Returns a command line of rootlet fstests, with the shared rootfs unless MORE names another
         root."""
         root = [] if "--host-root" in more or "--path" in more else ["--path", self.rootfs]
-        return ["fstests", "--kernel", kernel or self.kernel, "--fstests", self.tree, *root, *SMALL, *QUICK, *more,
-                *(["--", *tests] if tests else [])]
+        return ["fstests", "--kernel", kernel or self.kernel, "--fstests", self.tree, *root, *SMALL, *QUICK,
+                *more, *(["--", *tests] if tests else [])]
 
     def run_json(self, *more, tests=(), kernel=None):
         """Returns the outcome, its events, the last event, and complaints."""
