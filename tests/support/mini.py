@@ -96,7 +96,7 @@ while echo "$token ready 0" && IFS=$'\037' read -ra order; do
 			console "WARNING: CPU: 0 PID: 1 at fs/mini/file.c:1 mini_${test#*/}+0x1/0x2"
 		case $test in
 		generic/002) echo "- output mismatch (see $results/$test.out.bad)"
-			printf '    %s\n' "--- tests/$test.out" "+++ $results/$test.out.bad" -two '+not two' ;;
+			printf '    %s\n' "--- tests/$test.out" "+++ $test.out.bad" -two '+not two' ;;
 		generic/003 | generic/005) echo '[not run] this kernel has no such thing' ;;
 		mini/105) echo "_check_dmesg: something found in dmesg (see $results/$test.dmesg)"; echo ;;
 		*) echo ' 1s' ;;

@@ -85,7 +85,7 @@ def shorten(package, name, content):
     integration/engines."""
     if name in ("preinst", "postinst", "prerm", "postrm"):
         content = UNITS.sub(b"", content)
-        if package in ("libc6", "base-passwd"):  # they do without, if debconf is not there
+        if package in ("libc6", "base-passwd"):  # they do without it if it is missing
             content = content.replace(b"/usr/share/debconf/confmodule", b"/nonexistent")
     # It only restarts services after an upgrade.
     return None if (package, name) == ("libpam0g", "postinst") else content
