@@ -13,6 +13,19 @@ void *array_grow(void *array, size_t count, size_t size)
 	return memset(bigger + count * size, 0, size);
 }
 
+void *array_double(void *array, size_t count, size_t size)
+{
+	void **where = array;
+	char *bigger = *where;
+
+	if ((count & (count - 1)) == 0) /* 0, or a power of two: there is no room */
+		bigger = reallocarray(*where, count ? count : 1, 2 * size);
+	if (!bigger)
+		return NULL;
+	*where = bigger;
+	return memset(bigger + count * size, 0, size);
+}
+
 void words_free(char **words)
 {
 	for (size_t i = 0; words && words[i]; i++)

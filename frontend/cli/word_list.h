@@ -21,6 +21,9 @@ static inline void words_freep(char ***words)
  * if out of memory. */
 void *array_grow(void *array, size_t count, size_t size);
 
+/* The same for an array of which each element came from here: its room doubles. */
+void *array_double(void *array, size_t count, size_t size);
+
 /* Adds WORD to the COUNT words of WORDS, unless it is in there. Returns 0, or -1 if out of memory.
  */
 int words_add(char ***words, size_t *count, const char *word);

@@ -159,7 +159,7 @@ static int exclude_take_entry(struct exclude_parser *p, char *line)
 {
 	struct excludes *e = p->excludes;
 	struct exclude *x =
-		e->count < ENTRIES_MOST ? array_grow(&e->list, e->count, sizeof(*x)) : NULL;
+		e->count < ENTRIES_MOST ? array_double(&e->list, e->count, sizeof(*x)) : NULL;
 
 	if (e->count >= ENTRIES_MOST)
 		return exclude_complain(p, "more than %d entries", ENTRIES_MOST);
@@ -288,7 +288,7 @@ static int exclude_list_pairs(const struct exclude *x, struct exclude_pair **pai
 			      struct error **err)
 {
 	for (char **test = x->tests; *test; test++) {
-		struct exclude_pair *pair = array_grow(pairs, *count, sizeof(*pair));
+		struct exclude_pair *pair = array_double(pairs, *count, sizeof(*pair));
 
 		if (!pair || !(pair->conditions = exclude_conditions(x)))
 			return error_no_memory(err);

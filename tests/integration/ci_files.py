@@ -1,6 +1,7 @@
-"""The files in docs/ci: a YAML parser reads them, and their commands run in order on the miniature fstests
-with a real kernel, in two shards. This program moves artifacts and caches as GitLab and GitHub do, and sets
-the variables that they set. Of the Jenkinsfile, the commands must be among those that ran."""
+"""The files in docs/ci: a YAML parser reads them, and their commands run in order on the miniature fstests,
+in two shards: GitLab's with a real kernel, GitHub's with a test program instead of vng. This program moves
+artifacts and caches as GitLab and GitHub do, and sets the variables that they set. Of the Jenkinsfile, the
+commands must be among those that ran."""
 import glob
 import json
 import os
@@ -13,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml
 from support import tap
 from support.guest import PATIENCE, QUICK
-from support.mini import SMALL, Mini
-from support.world import BUILD, SOURCE, Tidy, fstests_rootfs
+from support.mini import SMALL, Mini, StandIn
+from support.world import BUILD, SOURCE, Tidy, fstests_rootfs, small_rootfs
 
 CI = f"{SOURCE}/docs/ci"
 SHARDS = 2
@@ -26,6 +27,10 @@ APPENDED = [word for words in QUICK[3].split() for word in ("--append", words)]
 SETTINGS = {"KERNEL": "distro", "FSTESTS": mini.tree, "OPTIONS": " ".join([*SMALL, *QUICK[:2], *APPENDED]),
             "TESTS": "generic/001 generic/002"}
 USUAL = {"HOME": boot.dir, "PATH": f"{BUILD}/frontend:/usr/local/bin:/usr/bin:/bin"}
+stand_in = StandIn("printf '%s\\n' generic/001 generic/002")
+# The same settings for it.
+WITHOUT_GUESTS = {**SETTINGS, "KERNEL": stand_in.kernel, "FSTESTS": stand_in.tree, "HOME": small_rootfs().dir,
+                  "PATH": f"{BUILD}/frontend:{stand_in.environment['PATH']}"}
 ran = set()  # all commands, each in one line
 
 
@@ -203,7 +208,7 @@ class GitHub:
 
     def run_one(self, name, job, number):
         directory = home.make_dir(f"{self.at}/{name}-{number}")
-        environment = {**SETTINGS, "CI": "true", "GITHUB_STEP_SUMMARY": f"{self.at}/summary-{name}"}
+        environment = {**WITHOUT_GUESTS, "CI": "true", "GITHUB_STEP_SUMMARY": f"{self.at}/summary-{name}"}
         environment |= {key: self.expand(value, number) for key, value in job.get("env", {}).items()}
         good = True
         for step in job["steps"]:

@@ -8,9 +8,9 @@ import os
 import re
 import shutil
 
-from support import tap, vng
+from support import tap, vng, world
 from support.server import Server
-from support.world import AS_ROOT, BUILD, NOBODY, SCRATCH, Home, mirror
+from support.world import AS_ROOT, BUILD, SCRATCH, Home, mirror
 
 WRITES = ("write", "pwrite64", "writev", "pwritev2", "ftruncate", "fallocate", "copy_file_range")
 SYNCS = ("fsync", "fdatasync", "syncfs")
@@ -139,11 +139,7 @@ def traced(what, home, expected, run, directory=None):
     """Calls RUN(more arguments of Home.run) under strace. EXPECTED: parts of the PLACES that it must
     reach."""
     path = f"{SCRATCH}/{os.getpid()}.trace"
-    before = ["strace", "-f", "-y", "-qq", "-s", "32", "-o", path, "-e", f"trace={TRACED}", "-e",
-              "signal=none"]
-    if AS_ROOT:
-        before += ["-u", home.user.name]
-    outcome = run(before=before, **(NOBODY if AS_ROOT else {}))
+    outcome = run(**world.traced(home, "-y", "-s", "32", "-o", path, "-e", f"trace={TRACED}"))
     seen, wrong = judge(path, directory or home.dir)
     wrong += [f"no name seen in {part}" for part in expected if not any(part in place for place in seen)]
     tap.report(outcome.status == 0 and not wrong, what, *wrong[:20], outcome)
@@ -152,9 +148,7 @@ def traced(what, home, expected, run, directory=None):
 
 def failing_disk(home, create):
     """If the name cannot be synced, the old rootfs keeps it, or no rootfs gets it."""
-    before = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"]
-    before += ["-u", home.user.name] if AS_ROOT else []
-    more = {"before": before, **(NOBODY if AS_ROOT else {})}
+    more = world.traced(home, "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO")
     tree = f"{home.store}/one"
     inode = os.lstat(tree).st_ino
     outcome = create("--force")(**more)

@@ -10,8 +10,7 @@ from support import mirror as mirrors
 from support import tap, vng
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, NOBODY, SCRATCH, Case, Home, Tidy, children, judge, kill, mirror,
-                           processes_left,
-                           wait_until)
+                           processes_left, traced, wait_until)
 
 AT = mirror()
 FAILED, NETWORK, INTERRUPTED = 1, 4, 130
@@ -238,10 +237,8 @@ def kernel_seen():
         made = home.create("--quiet", server=server, at=at)
         outcome = home.run("run", "--kernel", "distro", "--keyring", at.keyring, "--root-transport", "image",
                            "--", "true",
-                           before=["strace", "-f", "-qq", "-o", path, "-e", "trace=connect,openat,mkdirat",
-                                   "-e", "signal=none",
-                                   "-u", home.user.name],
-                           environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"}, **NOBODY)
+                           **traced(home, "-o", path, "-e", "trace=connect,openat,mkdirat"),
+                           environment={"PATH": f"{home.dir}/bin:/usr/bin:/bin"})
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = [line.split(None, 1) for line in file]
     connects = {pid for pid, call in lines if call.startswith("connect(") and "AF_INET" in call}

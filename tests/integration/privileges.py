@@ -15,7 +15,7 @@ from support.lists import expected
 from support.protocol import Helper, opened, request
 from support.server import Fault, Server
 from support.world import (AS_ROOT, BUILD, HELPER, ROOTLET, SCRATCH, SOURCE, Home, Tidy, User, children,
-                           command_of, field_of, link_of, links_of, mirror, small_rootfs, wait_until)
+                           command_of, field_of, link_of, links_of, mirror, small_rootfs, traced, wait_until)
 
 LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 PREFIX = "/usr/local"
@@ -25,13 +25,9 @@ CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 def trace(home, words, directory, more=()):
     """Runs rootlet under strace; returns strace's lines in order of time. MORE: calls to trace as well."""
     path = f"{directory}/trace"
-    before = ["strace", "-f", "-qq", "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
-              "trace=" + ",".join(("network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self",
-                                   "prctl", *more)), "-e", "signal=none"]
-    if AS_ROOT:
-        # newuidmap's setuid bit only works under root's strace.
-        before += ["-u", home.user.name]
-    outcome = home.run(*words, before=before, user=None, group=None, extra_groups=None)
+    calls = "network,execve,execveat,clone,clone3,fork,vfork,landlock_restrict_self,prctl"
+    outcome = home.run(*words, **traced(home, "-s", "200", "--decode-pids=pidns", "-o", path, "-e",
+                                        "trace=" + ",".join((calls, *more))))
     with open(path, encoding="utf-8", errors="replace") as file:
         return outcome, file.read().splitlines()
 
@@ -385,7 +381,8 @@ def fortify_level(compiler):
 def compiled_with():
     """Options that leave no trace in a program must be on the compiler's command line."""
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
-        lines = [entry["command"] for entry in json.load(file) if "/tests/" not in entry["file"]]
+        lines = [entry["command"].removeprefix("ccache ") for entry in json.load(file)
+                 if "/tests/" not in entry["file"]]
     for option in (f"-D_FORTIFY_SOURCE={fortify_level(lines[0].split()[0])}", "-fcf-protection",
                    "-fstack-clash-protection", "-fstack-protector-strong", "-Werror", "-Wconversion",
                    "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-std=gnu17"):

@@ -29,10 +29,12 @@ def tries():
              for _ in range(20 if LONG else 2)]
     found += [(signal.SIGKILL, QEMU, random.uniform(0.2, 20 if LONG else 10), [])
               for _ in range(5 if LONG else 1)]
-    hangup = (TEST, 0) if LONG else (QEMU, 5)
-    return found + [(signal.SIGINT, QEMU, 5, []), (signal.SIGTERM, TEST, 0, []), (signal.SIGHUP, *hangup, []),
-                    (signal.SIGKILL, QEMU, 10 if LONG else 5, host), (signal.SIGTERM, QEMU, 5, host),
-                    (signal.SIGKILL, TEST, 0, two), (signal.SIGINT, QEMU, 5, two)]
+    soon = 5 if LONG else 2  # the guest's kernel is starting
+    hangup = (TEST, 0) if LONG else (QEMU, soon)
+    return found + [(signal.SIGINT, QEMU, soon, []), (signal.SIGTERM, TEST, 0, []),
+                    (signal.SIGHUP, *hangup, []), (signal.SIGKILL, QEMU, 2 * soon, host),
+                    (signal.SIGTERM, QEMU, soon, host),
+                    (signal.SIGKILL, TEST, 0, two), (signal.SIGINT, QEMU, soon, two)]
 
 
 def has_begun(front, since, before):

@@ -138,11 +138,11 @@ def no_kernels():
 
 
 def broken_kernel():
-    """A valid header followed by garbage."""
-    header = bytearray(os.urandom(1 << 20))
-    header[:0x300] = bytes(0x300)
+    """A valid header, and code that halts the processor for good: garbage would be emulated at full speed
+    until the time is up."""
+    header = bytearray(1 << 20)
     header[0x1f1] = 4
-    header[0x1fe:0x200] = b"\x55\xaa"
+    header[0x1fe:0x202] = b"\x55\xaa\xfa\xf4"  # cli, hlt
     header[0x202:0x206] = b"HdrS"
     header[0x206:0x208] = b"\x0f\x02"
     home.write("rubbish", bytes(header))

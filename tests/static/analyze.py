@@ -52,11 +52,13 @@ def options(tool, path):
 
 @functools.cache
 def commands():
-    """Returns {absolute path: (object, compile command without output)}; the first if there are several."""
+    """Returns {absolute path: (object, compile command without output and ccache)}; the first if there are
+    several."""
     found = {}
     with open(f"{BUILD}/compile_commands.json", encoding="utf-8") as file:
         for entry in json.load(file):
             words = shlex.split(entry["command"])
+            words = words[words[0] == "ccache":]
             at = words.index("-o")
             found.setdefault(os.path.realpath(os.path.join(entry["directory"], entry["file"])),
                              (entry["output"], words[:at] + words[at + 2:]))

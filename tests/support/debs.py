@@ -41,9 +41,23 @@ def _member(name, data):
     return header + data + (b"\n" if len(data) % 2 else b"")
 
 
-def with_zstd(deb, directory):
-    """Copies DEB to `directory`, recompressed with zstd, because xz is much slower to unpack. Returns
-    the path."""
+def _edited(control, edit):
+    """Returns a control archive in which EDIT(name, content) has changed the files, or has removed them (it
+    returned None)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(control)) as old, tarfile.open(fileobj=out, mode="w") as new:
+        for entry in old:
+            content = edit(entry.name.removeprefix("./"), old.extractfile(entry).read()) \
+                if entry.isreg() else b""
+            if content is not None:
+                entry.size = len(content)
+                new.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def with_zstd(deb, directory, edit):
+    """Copies DEB to `directory`, recompressed with zstd, because xz is much slower to unpack, and with its
+    control files edited (see _edited). Returns the path."""
     with open(deb, "rb") as file:
         data = file.read()
     path, at, members = f"{directory}/{os.path.basename(deb)}", 8, b""
@@ -51,7 +65,8 @@ def with_zstd(deb, directory):
         name, size = data[at:at + 16].rstrip().decode(), int(data[at + 48:at + 58])
         content = data[at + 60:at + 60 + size]
         if name.endswith(".xz"):
-            name, content = f"{name[:-2]}zst", _pack(lzma.decompress(content), "zst")
+            name, content = f"{name[:-2]}zst", lzma.decompress(content)
+            content = _pack(_edited(content, edit) if name.startswith("control") else content, "zst")
         members += _member(name, content)
         at += 60 + size + size % 2
     with open(path, "wb") as file:

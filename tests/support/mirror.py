@@ -2,8 +2,9 @@
 must not depend on a remote mirror create their rootfs from it.
 
 It has the pockets jammy, jammy-updates and jammy-security and the components main and universe. The packages
-are real, except that those in main are compressed with zstd like Ubuntu's, base-files claims to be jammy's,
-and the two other pockets have a newer version of one package each."""
+are real, except that those in main are compressed with zstd like Ubuntu's and have shorter scripts (see
+shorten()), base-files claims to be jammy's, and the two other pockets have a newer version of one package
+each. tzdata is left out: it has as many files as all the others."""
 import contextlib
 import datetime
 import fcntl
@@ -27,7 +28,7 @@ WANTED = ["?essential", "?priority(required)", "apt", "attr", "acl"]
 UNIVERSE = ("attr", "acl")         # packages in universe
 NEWER = {"updates": "hostname", "security": "ncurses-base"}
 POCKETS = ("", "updates", "security")
-FORMAT = 16                         # of the cached mirror: other formats are rebuilt
+FORMAT = 17                         # of the cached mirror: other formats are rebuilt
 REFRESH = 3600                     # seconds until InRelease is signed again
 
 
@@ -72,6 +73,22 @@ def _claim_suite(tree):
     with open(release, "rb") as file:
         digest = hashlib.md5(file.read()).hexdigest()
     _edit(f"{tree}/DEBIAN/md5sums", r"^\w+  usr/lib/os-release$", f"{digest}  usr/lib/os-release")
+
+
+UNITS = re.compile(rb"^# Automatically added by dh_installsystemd/.*?^# End automatically added section\n",
+                   re.M | re.S)
+
+
+def shorten(package, name, content):
+    """Leaves out of a maintainer script what takes as long as everything else in a create: the perl programs
+    that enable systemd's units, and debconf where nothing is asked. Real releases have them:
+    integration/engines."""
+    if name in ("preinst", "postinst", "prerm", "postrm"):
+        content = UNITS.sub(b"", content)
+        if package in ("libc6", "base-passwd"):  # they do without it if it is missing
+            content = content.replace(b"/usr/share/debconf/confmodule", b"/nonexistent")
+    # It only restarts services after an upgrade.
+    return None if (package, name) == ("libpam0g", "postinst") else content
 
 
 def _raise_version(tree):
@@ -156,9 +173,11 @@ class Mirror:
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.root)
         self.make_keys()
-        debs = apt.download(wanted(), downloads)
+        debs = [deb for deb in apt.download(wanted(), downloads) if name_of(deb) != "tzdata"]
         with tempfile.TemporaryDirectory() as work:
-            pack = with_zstd if knows_zstd() else lambda deb, _: deb
+            def pack(deb, directory):
+                return with_zstd(deb, directory, functools.partial(shorten, name_of(deb))) \
+                    if knows_zstd() else deb
             self.add_component("", "main", [pack(deb, work) for deb in debs if component_of(deb) == "main"])
         self.add_component("", "universe", [deb for deb in debs if component_of(deb) == "universe"])
         for pocket in POCKETS[1:]:

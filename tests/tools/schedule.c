@@ -109,7 +109,7 @@ static bool simulation_read(struct simulation *s)
 
 	while (scanf("%lf %lf %d %31s %31s", &seconds, &guess, &test.alone, test.section,
 		     test.name) == 5) {
-		struct simulated_test *added = array_grow(&s->tests, s->count, sizeof(*added));
+		struct simulated_test *added = array_double(&s->tests, s->count, sizeof(*added));
 		struct queued_test queued = { test.section, test.name, 0, test.alone };
 
 		if (!added)
