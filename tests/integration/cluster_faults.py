@@ -82,7 +82,7 @@ class Run:
         return found[0] if found else self.process.poll() is not None and "none"
 
     @property
-    def directory(self):
+    def dir(self):
         return f"{self.shared}/{self.id}"
 
     def read(self, which):
