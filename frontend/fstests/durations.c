@@ -217,11 +217,10 @@ bool durations_has(const struct durations *d, const char *name)
 
 double duration_guess(const struct test_groups *groups, const char *name)
 {
-	/* A judgement, not a measurement: no full run was at hand. It rests on doc/group-names.txt
-	 * of fstests, where a test of group quick takes at most 30 seconds and one of group auto at
-	 * most about five minutes, and on common/fuzzy, where a race with fsstress takes 30 seconds
-	 * by default. What counts for the order is which tests are longest. The first row that fits
-	 * decides. */
+	/* A judgement, not a measurement. It rests on doc/group-names.txt of fstests, where a test
+	 * of group quick takes at most 30 seconds and one of group auto at most about five minutes,
+	 * and on common/fuzzy, where a race with fsstress takes 30 seconds by default. What counts
+	 * for the order is which tests are longest. The first row that fits decides. */
 	static const struct {
 		const char *group;
 		double seconds;
