@@ -179,7 +179,7 @@ def waiting(cluster, *more, **how):
 # --- what goes well -----------------------------------------------------------------------------------
 
 def listed(cluster):
-    """Nobody but check knows the tests of a group: a task lists them. From here on, no node has the helper."""
+    """Nobody but check knows the tests of a group: a task lists them. The nodes do not have the helper."""
     for name in cluster.nodes:
         cluster.hide(name, f"{BUILD}/helper")
     run = Run(cluster, tests=["-g", "all"])
