@@ -8,6 +8,7 @@
 #include "frontend/cli/tree.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/fstests/check_output.h"
+#include "frontend/fstests/long_tests.h"
 #include "frontend/fstests/test_index.h"
 
 #define FILE_MOST (16u << 20)
@@ -214,13 +215,12 @@ bool durations_has(const struct durations *d, const char *name)
 			    TEST_INDEX_NONE;
 }
 
-double duration_by_group(const struct test_groups *groups, const char *name)
+double duration_guess(const struct test_groups *groups, const char *name)
 {
-	/* A judgement, not a measurement: no full run was at hand. It rests on doc/group-names.txt
-	 * of fstests, where a test of group quick takes at most 30 seconds and one of group auto at
-	 * most about five minutes, and on common/fuzzy, where a race with fsstress takes 30 seconds
-	 * by default. What counts for the order is which tests are longest. The first row that fits
-	 * decides. */
+	/* A judgement, not a measurement. It rests on doc/group-names.txt of fstests, where a test
+	 * of group quick takes at most 30 seconds and one of group auto at most about five minutes,
+	 * and on common/fuzzy, where a race with fsstress takes 30 seconds by default. What counts
+	 * for the order is which tests are longest. The first row that fits decides. */
 	static const struct {
 		const char *group;
 		double seconds;
@@ -231,7 +231,10 @@ double duration_by_group(const struct test_groups *groups, const char *name)
 		{ "auto", 45 },
 	};
 	const double other = 60; /* in no group that runs by default */
+	double known = long_test_seconds(name);
 
+	if (known > 0)
+		return known;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (test_groups_has(groups, name, rows[i].group))
 			return rows[i].seconds;
@@ -244,12 +247,12 @@ double durations_expect(const struct durations *d, const struct test_groups *gro
 	size_t at;
 
 	if (!d)
-		return duration_by_group(groups, name);
+		return duration_guess(groups, name);
 	at = test_index_find(&d->index, d->list, duration_key_at, section, name);
 	if (at != TEST_INDEX_NONE)
 		return d->list[at].seconds;
 	at = test_index_find(&d->sum_index, d->sums, duration_sum_key_at, "", name);
 	if (at != TEST_INDEX_NONE)
 		return d->sums[at].seconds / (double)d->sums[at].count;
-	return duration_by_group(groups, name);
+	return duration_guess(groups, name);
 }

@@ -1,4 +1,4 @@
-/* How long tests will probably take: from earlier results, a file, or else a guess by group.
+/* How long tests will probably take: from earlier results, a file, or else a guess.
  *
  * The file, which `rootlet runs durations` prints: the line DURATIONS_HEADER, then one line for
  * each test, with its seconds, its name and, if it has one, its section: "12.5 generic/013
@@ -44,9 +44,10 @@ struct duration durations_at(const struct durations *d, size_t position);
 bool durations_has(const struct durations *d, const char *name);
 
 /* The expected seconds of a test: its duration in that section, else the mean of those in others,
- * else duration_by_group(). D and GROUPS may be NULL. */
+ * else duration_guess(). D and GROUPS may be NULL. */
 double durations_expect(const struct durations *d, const struct test_groups *groups,
 			const char *section, const char *name);
 
-/* A guess by the test's groups, in seconds. */
-double duration_by_group(const struct test_groups *groups, const char *name);
+/* A guess in seconds, for a test without a duration: what it usually takes, if it is known to take
+ * long, else what its groups tell. */
+double duration_guess(const struct test_groups *groups, const char *name);

@@ -12,7 +12,7 @@ import time
 
 from support import sums, tap, vng
 from support.pace import patient
-from support.kept_runs import write_run
+from support.kept_runs import result, write_run
 from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
@@ -413,13 +413,17 @@ def excluded_in_sections():
              "conditions are about each section", excluded_of(run), run.read("results/check.1"))
     for part, tests in (("1/2", {"b generic/001": "x", "a generic/002": "y"}), ("2/2", {})):
         at = f"{home.dir}/part-{part[0]}"
+        # Another machine has another history, which must not change the plan.
+        if part == "2/2":
+            write_run(home, "29990104-000000-ext4", [result("generic/002", seconds=1000, section="b")])
         run = Run(OBEDIENT + IN_SECTIONS, "--exclude", lists, "--config", config, "--shard", part,
                   "--results", at, tests=["-g", "quick"])
         run.says(excluded_of(run) == tests and run.last["counts"]["pass"] == 1,
                  f"part {part} has {len(tests)} of the excluded tests", run.read("tests.jsonl"))
     outcome = home.run("runs", "merge", "./part-1", "./part-2")
+    shutil.rmtree(home.state("runs/29990104-000000-ext4"))
     tap.report(outcome.status == 0 and "2 passed, 0 failed, 0 not run, 2 excluded" in outcome.out,
-               "the merged run has them once", outcome)
+               "the merged run has them once: the parts' plan is the same whatever ran here before", outcome)
 
 
 def excludes_reported():
@@ -633,6 +637,32 @@ def shown():
     tap.report(re.search(r"\nfirst test after 0:\d\d\r?\n", terminal.text),
                "on a terminal, the time to the first test is shown",
                terminal.text[-500:])
+
+
+THREE = ["generic/001", "generic/002", "generic/003"]
+TOGETHER = OBEDIENT.replace("running $word; ", "running $word; sleep 2; ")
+
+
+def shown_together():
+    """Two guests at once: the progress line has both tests. They begin with the test that took longest on
+    this filesystem, whatever the newest run says of another one."""
+    for name, fstype, durations in (("29990102-000000-ext4", "ext4", (1, 2, 30)),
+                                    ("29990103-000000-xfs", "xfs", (90, 1, 1))):
+        write_run(home, name, [result(test, seconds=seconds) for test, seconds in zip(THREE, durations)],
+                  fstype=fstype)
+    run = Run(OBEDIENT, "--jobs", "2", "--cpus", "1", "--memory", "512M", tests=THREE)
+    begun = [event["name"] for event in run.events if event["event"] == "progress" and event.get("name")]
+    run.says(run.outcome.status == 0 and begun[0] == THREE[2] and sorted(begun) == THREE,
+             "the longest test by earlier runs on the same filesystem starts first", begun)
+    with Terminal(home, *words("--root-transport", "dir", "--jobs", "2", "--cpus", "1", "--memory", "512M",
+                               tests=THREE), environment=environment(TOGETHER)) as terminal:
+        found = terminal.expect(r"2/3  generic/00\d 0:0\d, generic/00\d 0:0\d  0 passed.* left", 60)
+        status = terminal.wait(60)
+    tap.report(found and status == 0,
+               "on a terminal, the line shows what each of two guests runs, and for how long",
+               repr(terminal.text[-1500:]))
+    for name in ("29990102-000000-ext4", "29990103-000000-xfs"):
+        shutil.rmtree(home.state(f"runs/{name}"))
 
 
 # --- --build --------------------------------------------------------------------------------------
@@ -965,8 +995,8 @@ def in_tree():
 # Arguments name the only cases to run.
 for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
              files, suffixed, excluded, excluded_in_sections, excludes_reported, busy_host,
-             unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
-             build_rootfs, repeated, quarantined):
+             unbooted, oops, stops, no_boot, unstartable, needs_told, shown, shown_together, build_leftovers,
+             built, build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

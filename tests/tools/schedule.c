@@ -1,22 +1,27 @@
 /* schedule NAME=VALUE…: simulates a run on several guests with the queue of rootlet fstests
  * (frontend/fstests/test_queue.c). Reads the tests from standard input, a line each:
  *
- *   SECONDS GUESS ALONE SECTION NAME
+ *   SECONDS ALONE SECTION NAME
  *
- * the test's usual duration, what its groups let expect, 0 or 1, and the rest as in the queue.
- * Prints the makespan and the lower bound boot + alone + max(sum / guests, longest), both in
- * seconds, and the number of boots. See tests/bench/schedule for the values. */
+ * the test's usual duration, 0 or 1, and the rest as in the queue. With guess=TREE no earlier run
+ * is known: the queue expects what rootlet guesses (frontend/fstests/durations.c), with the groups
+ * that the tests have in TREE. Prints the makespan and the lower bound boot + alone + max(sum /
+ * guests, longest), both in seconds, and the number of boots. See tests/bench/schedule for the
+ * values. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/fstests/durations.h"
 #include "frontend/fstests/test_index.h"
 #include "frontend/fstests/test_queue.h"
 #include "lib/cleanup.h"
 
 #define TESTS_AT_ONCE 64
+#define GUESS "guess="
 
 static struct {
 	double guests;	/* number of guests at once */
@@ -26,7 +31,6 @@ static struct {
 	double batch;	/* most seconds of a batch */
 	double most;	/* most tests of a batch */
 	double sigma;	/* of the lognormal noise of each of the two runs */
-	double guess;	/* 1: no earlier run is known */
 	double crash;	/* probability that a test crashes its guest */
 	double loss;	/* node losses for each guest and hour */
 	double seed;
@@ -38,8 +42,8 @@ static const struct {
 } options[] = {
 	{ "guests", &given.guests },   { "boot", &given.boot },	  { "check", &given.check },
 	{ "section", &given.section }, { "batch", &given.batch }, { "most", &given.most },
-	{ "sigma", &given.sigma },     { "guess", &given.guess }, { "crash", &given.crash },
-	{ "loss", &given.loss },       { "seed", &given.seed },
+	{ "sigma", &given.sigma },     { "crash", &given.crash }, { "loss", &given.loss },
+	{ "seed", &given.seed },
 };
 
 struct simulated_test {
@@ -65,6 +69,7 @@ struct simulation {
 	size_t count;
 	struct test_index index;
 	struct test_queue *queue;
+	struct test_groups *groups; /* NULL: an earlier run is known */
 	struct simulated_guest *guests;
 	double now;
 	unsigned int boots;
@@ -104,11 +109,10 @@ static double simulated_seconds(const struct simulation *s, const struct queued_
 
 static bool simulation_read(struct simulation *s)
 {
-	double seconds, guess;
+	double seconds;
 	struct simulated_test test;
 
-	while (scanf("%lf %lf %d %31s %31s", &seconds, &guess, &test.alone, test.section,
-		     test.name) == 5) {
+	while (scanf("%lf %d %31s %31s", &seconds, &test.alone, test.section, test.name) == 4) {
 		struct simulated_test *added = array_double(&s->tests, s->count, sizeof(*added));
 		struct queued_test queued = { test.section, test.name, 0, test.alone };
 
@@ -116,8 +120,8 @@ static bool simulation_read(struct simulation *s)
 			return false;
 		test.actual = seconds * noise(given.sigma);
 		queued.seconds = seconds * noise(given.sigma);
-		if (given.guess > 0)
-			queued.seconds = guess;
+		if (s->groups)
+			queued.seconds = durations_expect(NULL, s->groups, test.section, test.name);
 		*added = test;
 		if (!test_index_add(&s->index, s->tests, simulated_key_at, s->count++) ||
 		    test_queue_add(s->queue, &queued) < 0)
@@ -254,13 +258,19 @@ static bool take_option(const char *word)
 	return false;
 }
 
+static bool take_groups(struct simulation *s, const char *word)
+{
+	return text_has_prefix(word, GUESS) &&
+	       test_groups_read(word + strlen(GUESS), &s->groups, NULL) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct simulation s = { 0 };
 	bool good = true;
 
 	for (int i = 1; i < argc; i++)
-		good = take_option(argv[i]) && good;
+		good = (take_groups(&s, argv[i]) || take_option(argv[i])) && good;
 	if (!good || given.guests < 1 || given.most < 1 || given.most > TESTS_AT_ONCE ||
 	    given.crash >= 1) {
 		fputs("usage: schedule NAME=VALUE…; see tests/bench/schedule\n", stderr);
@@ -281,6 +291,7 @@ int main(int argc, char **argv)
 	printf("%.2f %.2f %u\n", s.now, lower_bound(&s), s.boots);
 	test_queue_free(&s.queue);
 	test_index_clear(&s.index);
+	test_groups_free(&s.groups);
 	free(s.guests);
 	free(s.tests);
 	return 0;
