@@ -189,6 +189,7 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	vm->append = j->options.append;
 	vm->vng_words = j->options.vng_words;
 	vm->unsealed = j->options.unsealed;
+	vm->gdb = j->options.gdb;
 	vm->shares = j->shares;
 	vm->disks = j->disks;
 	for (unsigned int i = 0; i < j->options.device_count; i++)

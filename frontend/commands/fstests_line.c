@@ -69,6 +69,7 @@ const struct option_row fstests_rows[] = {
 	BOOT_ROW,
 	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
 	BOOT_TIMEOUT_ROW,
+	GDB_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
@@ -192,6 +193,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->kmemleak = line_has(line, OPTION_KMEMLEAK);
+	o->gdb = line_has(line, OPTION_GDB);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->until_failure = line_has(line, OPTION_UNTIL_FAILURE);
 	o->quarantine = line_has(line, OPTION_QUARANTINE);
@@ -366,6 +368,10 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
+	if (o->gdb && (o->jobs > 1 || cluster))
+		return error_set(err, ERR_INPUT,
+				 "--gdb is for one guest on this host: it does not go with %s",
+				 cluster ? "--cluster" : "--jobs");
 	if (o->jobs > 1 && o->device_path_count)
 		return error_set(err, ERR_INPUT,
 				 "--device gives a disk to one guest: it does not go with --jobs");
@@ -399,6 +405,7 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 			     : o->configuration		? "--configuration"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->gdb			? "--gdb"
 			     : o->install_missing	? "--install-missing"
 			     : repeating_option(o)	? repeating_option(o)
 			     : o->overlays[0]		? "--overlay"

@@ -12,6 +12,7 @@
 #include "frontend/fstests/display.h"
 #include "frontend/fstests/kmemleak.h"
 #include "frontend/fstests/result_files.h"
+#include "frontend/vm/debugger.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
 
@@ -196,6 +197,27 @@ static void take_console(const char *data, size_t size, void *context)
 	kernel_log_feed(g->log, data, size);
 }
 
+static void take_debugger(enum vm_debugger state, const char *socket, void *context)
+{
+	struct test_guest *g = context;
+
+	test_guest_hold(g);
+	g->held = state != VM_DEBUGGER_LEFT;
+	debugger_tell(g->run->progress, g->run->vm.kernel, state, socket);
+}
+
+void test_guest_hold(struct test_guest *g)
+{
+	double now = clock_precise(), passed = now - g->looked;
+
+	g->looked = now;
+	if (!g->held)
+		return;
+	g->run->held += passed;
+	g->began += passed;
+	g->fatal += g->fatal > 0 ? passed : 0;
+}
+
 void test_guest_watch(struct test_guest *g)
 {
 	const struct fstests_options *o = g->run->options;
@@ -317,7 +339,7 @@ static int start_parsers(struct test_guest *g, struct error **err)
 	stop_parsers(g);
 	g->log = kernel_log_new(kernel_complained, g);
 	*g->why = *g->trace = *g->last = '\0';
-	g->hung = g->stopped = g->unfinished = g->leaving = false;
+	g->hung = g->stopped = g->unfinished = g->leaving = g->held = false;
 	g->fatal = 0;
 	g->ended = g->last_length = 0;
 	return g->log ? start_check_parser(g, err) : error_no_memory(err);
@@ -354,6 +376,7 @@ int test_guest_boot(struct test_guest *g, struct error **err)
 	g->vm.output = test_guest_take_output;
 	g->vm.console = take_console;
 	g->vm.again = test_guest_boot_again;
+	g->vm.debugger = take_debugger;
 	g->vm.context = g;
 	g->run->boots++;
 	status = guest_process_start(&g->vm, &g->process, err);

@@ -17,6 +17,7 @@
 #include "frontend/cli/stream.h"
 #include "frontend/cli/text.h"
 #include "frontend/vm/boot_limit.h"
+#include "frontend/vm/debugger.h"
 #include "frontend/vm/hypervisor.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
@@ -45,7 +46,9 @@ struct vm {
 	bool started, announced, exited, panicked;
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0 if none */
+	int64_t seen;		 /* when the deadlines were last looked at */
 	struct boot_limit boot;
+	struct debugger debugger;
 	char line[64];
 	size_t line_length;
 	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
@@ -66,6 +69,7 @@ static void vm_cleanup(struct vm *vm)
 			kill(vm->pid, SIGKILL);
 		RETRY_ON_EINTR(waitpid(vm->pid, NULL, 0));
 	}
+	debugger_close(&vm->debugger);
 	closep(&vm->pidfd);
 	closep(&vm->console);
 	closep(&vm->status);
@@ -112,10 +116,21 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 	return 0;
 }
 
+static void vm_tell_debugger(const struct vm *vm)
+{
+	if (vm->config->debugger)
+		vm->config->debugger(vm->debugger.state, vm->debugger.path, vm->config->context);
+}
+
 static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error **err)
 {
 	vm->console = lines->console;
 	vm->status = lines->status;
+	if (vm->config->gdb) {
+		if (debugger_open(&vm->debugger, lines->gdb_in, lines->gdb_out, err) < 0)
+			return -1;
+		vm_tell_debugger(vm);
+	}
 	if (!vm->config->terminal)
 		return 0;
 	vm->in = (struct stream){ STDIN_FILENO, lines->terminal_in, .close_to = true };
@@ -145,7 +160,7 @@ static int vm_start(struct vm *vm, struct error **err)
 	vm->pidfd = (int)syscall(SYS_pidfd_open, vm->pid, 0);
 	if (vm->pidfd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot watch the VM");
-	if (hypervisor_wait(vm->channel, &lines, err) < 0)
+	if (hypervisor_wait(vm->channel, vm->config, &lines, err) < 0)
 		return -1;
 	return use_lines(vm, &lines, err);
 }
@@ -245,6 +260,12 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a && (!b || a < b) ? a : b;
 }
 
+/* The same for timeouts of poll(): -1 for none. */
+static int sooner(int a, int b)
+{
+	return a >= 0 && (b < 0 || a < b) ? a : b;
+}
+
 static int time_left(const struct vm *vm)
 {
 	int64_t end = earlier(vm->grace, vm->deadline);
@@ -253,6 +274,21 @@ static int time_left(const struct vm *vm)
 	if (!end)
 		return -1;
 	return left < 0 ? 0 : (int)left;
+}
+
+/* Moves all deadlines by the time that passed since the last call, if a debugger had the guest or
+ * was awaited. */
+static void hold_deadlines(struct vm *vm)
+{
+	int64_t now = clock_milliseconds(), passed = now - vm->seen;
+
+	vm->seen = now;
+	if (!vm->config->gdb || vm->debugger.state == VM_DEBUGGER_LEFT)
+		return;
+	vm->deadline += vm->deadline ? passed : 0;
+	vm->grace += vm->grace ? passed : 0;
+	vm->boot.began += passed;
+	vm->boot.deadline += passed;
 }
 
 /* How long to wait for the next event: until our own deadline or the caller's, whichever is first.
@@ -264,7 +300,7 @@ static int time_to_wait(const struct vm *vm, int wanted)
 
 	if (!vm->started && (left < 0 || boot < left))
 		left = boot < 0 ? 0 : (int)boot;
-	return wanted >= 0 && (left < 0 || wanted < left) ? wanted : left;
+	return sooner(left, wanted);
 }
 
 static void serve_output(struct vm *vm, const struct pollfd *out, const struct pollfd *error)
@@ -321,8 +357,19 @@ enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED };
  * (VM_UNWATCHED), or it has not booted in time (VM_UNBOOTED). */
 static int vm_serve(struct vm *vm, struct error **err)
 {
-	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
-	int wanted = -1;
+	enum {
+		IN,
+		OUT,
+		ERROR,
+		CONSOLE,
+		STATUS,
+		ENDED,
+		SIGNALS,
+		RESIZED,
+		DEBUGGER,
+		POLLED = DEBUGGER + DEBUGGER_POLLED
+	};
+	int wanted = -1, wait;
 
 	for (;;) {
 		struct pollfd polled[POLLED] = {
@@ -340,8 +387,11 @@ static int vm_serve(struct vm *vm, struct error **err)
 			polled[IN].fd = -1;
 		stream_prepare(&vm->out, &polled[OUT]);
 		stream_prepare(&vm->error, &polled[ERROR]);
-		if (poll(polled, POLLED, time_to_wait(vm, wanted)) < 0 && errno != EINTR)
+		wait = debugger_prepare(&vm->debugger, &polled[DEBUGGER]);
+		if (poll(polled, POLLED, time_to_wait(vm, sooner(wait, wanted))) < 0 &&
+		    errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
+		hold_deadlines(vm);
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
 		read_status(vm);
@@ -355,6 +405,8 @@ static int vm_serve(struct vm *vm, struct error **err)
 		if (check_output(vm, err) < 0)
 			return -1;
 		read_console(vm);
+		if (debugger_serve(&vm->debugger, &polled[DEBUGGER]))
+			vm_tell_debugger(vm);
 		if (polled[ENDED].revents)
 			return 0;
 		if (time_left(vm) == 0)
@@ -512,7 +564,7 @@ static int add_root_disks(struct vm_config *config, struct vm_disk disks[static 
 }
 
 /* Boots once. Sets AGAIN if a second boot is worthwhile. DEADLINE is as in struct vm. */
-static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
+static int vm_boot(const struct vm_config *config, int64_t *deadline, struct vm_result *result,
 		   bool *again, struct error **err)
 {
 	_cleanup_(vm_cleanup) struct vm vm = {
@@ -523,7 +575,9 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 		.status = -1,
 		.sizes = -1,
 		.screen.resized = -1,
-		.deadline = deadline,
+		.deadline = *deadline,
+		.seen = clock_milliseconds(),
+		.debugger = DEBUGGER_NONE,
 	};
 	int late;
 
@@ -540,7 +594,8 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 		return -1;
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
-	*again = (!deadline || clock_milliseconds() < deadline) && is_transient(&vm, late);
+	*deadline = vm.deadline;
+	*again = (!*deadline || clock_milliseconds() < *deadline) && is_transient(&vm, late);
 	return vm_judge(&vm, late, result, err);
 }
 
@@ -561,12 +616,12 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	config.script = script = vng_guest_script(&config, err);
 	if (!script || add_root_disks(&config, disks, err) < 0)
 		return -1;
-	status = vm_boot(&config, deadline, result, &again, &first);
+	status = vm_boot(&config, &deadline, result, &again, &first);
 	if (again) {
 		if (config.again)
 			config.again(first->message, config.context);
 		error_free(&first);
-		status = vm_boot(&config, deadline, result, &again, &first);
+		status = vm_boot(&config, &deadline, result, &again, &first);
 	}
 	*err = STEAL_PTR(first);
 	return status;

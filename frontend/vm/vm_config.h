@@ -51,6 +51,9 @@ struct vm_terminal {
 	unsigned short rows, columns;
 };
 
+/* A VM with config->gdb: it waits, runs under the debugger, or runs without it again. */
+enum vm_debugger { VM_DEBUGGER_AWAITED, VM_DEBUGGER_ATTACHED, VM_DEBUGGER_LEFT };
+
 struct vm_config {
 	struct vm_root root;
 	const struct kernel *kernel;
@@ -65,6 +68,7 @@ struct vm_config {
 	unsigned int timeout;	   /* seconds; 0 for none */
 	unsigned int boot_timeout; /* seconds until the command starts; 0: see boot_limit.h */
 	bool kvm;		   /* otherwise emulated */
+	bool gdb;		   /* do not start before a debugger says so: debugger.h */
 	bool unsealed;	   /* vng and qemu see the whole host, read-only, and its processes */
 	char *const *argv; /* NULL for a login shell, which needs TERMINAL */
 	/* Connects the command to the caller's terminal, which is standard input and output. If
@@ -78,11 +82,14 @@ struct vm_config {
 	 * called after every event and returns the milliseconds until the next call (-1: no limit),
 	 * or 0 to end the VM. `started` is called once, before the command's first output is passed
 	 * on. `again` is called before a second boot, if the first kernel died before the command
-	 * started, for a reason typical of a busy host (WHY, without a final period). */
+	 * started, for a reason typical of a busy host (WHY, without a final period). `debugger` is
+	 * called when a VM with `gdb` begins to wait at SOCKET, and each time a debugger comes or
+	 * goes; until it is gone, no time limit counts. */
 	void (*started)(void *context);
 	void (*again)(const char *why, void *context);
 	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);
+	void (*debugger)(enum vm_debugger state, const char *socket, void *context);
 	void *context;
 };

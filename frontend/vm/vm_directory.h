@@ -16,3 +16,8 @@
 /* The terminal's FIFOs in VM_DIR: the guest reads the first and writes the second. */
 #define VM_TERMINAL_IN "terminal.in"
 #define VM_TERMINAL_OUT "terminal.out"
+
+/* Those of qemu's gdb stub, likewise; qemu finds them as gdb.in and gdb.out. */
+#define VM_GDB "gdb"
+#define VM_GDB_IN VM_GDB ".in"
+#define VM_GDB_OUT VM_GDB ".out"
