@@ -113,6 +113,17 @@ static int describe_shard(const struct fstests_job *j, json_t *record, struct er
 	return error_no_memory(err);
 }
 
+/* KASAN and KMSAN map one page at billions of addresses: qemu would list them one by one. */
+static bool kernel_has_shadow(const struct fstests_job *j)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(j->rootfs.kernel);
+
+	return !kernel_config(features) ||
+	       kernel_feature(features, "KASAN", "kasan") == FEATURE_BUILTIN ||
+	       kernel_feature(features, "KMSAN", "kmsan") == FEATURE_BUILTIN;
+}
+
 int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
@@ -127,6 +138,11 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.dir.path) < 0)
 		return error_no_memory(err);
 	fstests_job_add_share(j, j->results_share, RESULTS_SHARE, false);
+	if (j->options.dump_on_crash) {
+		j->run.vm.dump = true;
+		j->run.vm.dump_directory = j->run.dir.fd;
+		j->run.vm.dump_virtual = !kernel_has_shadow(j);
+	}
 	*record = fstests_describe(j);
 	if (!*record)
 		return error_no_memory(err);

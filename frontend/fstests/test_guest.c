@@ -17,8 +17,9 @@
 #include "lib/write_all.h"
 
 #define SCRIPT_MOST 65536
-#define SIGNAL_MS 1000	/* between two processes of a job that is cancelled */
-#define FATAL_SECONDS 5 /* time for the rest of the trace, and for a panic after it */
+#define SIGNAL_MS 1000	 /* between two processes of a job that is cancelled */
+#define FATAL_SECONDS 5	 /* time for the rest of the trace, and for a panic after it */
+#define DUMP_SECONDS 900 /* and until the memory of a large guest is on the disk */
 
 /* --- what the parsers say ------------------------------------------------------------------- */
 
@@ -222,12 +223,14 @@ void test_guest_watch(struct test_guest *g)
 {
 	const struct fstests_options *o = g->run->options;
 	double now = clock_precise();
+	bool keeping = g->vm.dump && g->fatal > 0;
 
-	g->hung = g->hung || (*g->test && o->test_timeout && now - g->began >= o->test_timeout);
+	g->hung = g->hung ||
+		  (*g->test && o->test_timeout && !keeping && now - g->began >= o->test_timeout);
 	/* After an oops, the kernel goes on with resources lost: later results would mean nothing.
 	 */
 	if (g->err || g->run->exhausted || g->hung || g->unfinished ||
-	    (g->fatal > 0 && now - g->fatal >= FATAL_SECONDS)) {
+	    (g->fatal > 0 && now - g->fatal >= (keeping ? DUMP_SECONDS : FATAL_SECONDS))) {
 		guest_process_stop(&g->process);
 		g->stopped = true;
 	}
@@ -400,11 +403,13 @@ void test_guest_tell(struct test_guest *g, const char *order, const struct batch
 /* Records a result for the test that was running when the boot ended. */
 static void blame(struct test_guest *g, enum test_status status, const char *reason)
 {
+	/* The time in which the kernel's memory was written is not the test's. */
+	bool kept = g->vm.dump && g->fatal > 0;
 	const struct test_result result = {
 		.section = g->section,
 		.name = g->test,
 		.status = status,
-		.seconds = clock_precise() - g->began,
+		.seconds = (kept ? g->fatal : clock_precise()) - g->began,
 		.reason = reason,
 		.detail = *g->trace ? g->trace : NULL,
 	};
@@ -542,6 +547,18 @@ static enum run_verdict test_guest_judge(struct test_guest *g, int status,
 	return VERDICT_ERROR;
 }
 
+/* One is enough: they are large. */
+static void keep_dump(struct test_guest *g, const struct vm_dump *dump)
+{
+	if (!dump->bytes && !*dump->failure)
+		return;
+	g->run->dump = *dump;
+	g->run->vm.dump = !dump->bytes;
+	if (!dump->bytes)
+		progress_note(g->run->progress, "the kernel's memory was not kept: %s",
+			      dump->failure);
+}
+
 bool test_guest_serve(struct test_guest *g, enum run_verdict *verdict, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
@@ -551,6 +568,7 @@ bool test_guest_serve(struct test_guest *g, enum run_verdict *verdict, struct er
 	if (guest_process_serve(&g->process, &g->vm, &result, &status, &why) == 0)
 		return false;
 	kernel_log_end(g->log);
+	keep_dump(g, &result.dump);
 	*verdict = test_guest_judge(g, status, &result, why, err);
 	guest_process_end(&g->process);
 	stop_parsers(g);

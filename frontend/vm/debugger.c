@@ -161,29 +161,10 @@ static bool needs_no_quotes(const char *word)
 				  "/._+@%,:-")];
 }
 
-/* The kernel with its symbols: that of its build directory, or the one of the distribution's
- * package for debugging. The caller frees it. */
-static char *find_vmlinux(const struct kernel *kernel)
-{
-	_cleanup_free_ char *build = kernel_build_directory(kernel);
-	char *path = NULL;
-
-	if (build && asprintf(&path, "%s/vmlinux", build) >= 0 && access(path, R_OK) == 0)
-		return path;
-	free(path);
-	path = NULL;
-	if (kernel->version &&
-	    asprintf(&path, "/usr/lib/debug/boot/vmlinux-%s", kernel->version) >= 0 &&
-	    access(path, R_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
-
 void debugger_tell(struct progress *progress, const struct kernel *kernel, enum vm_debugger state,
 		   const char *socket)
 {
-	_cleanup_free_ char *vmlinux = find_vmlinux(kernel);
+	_cleanup_free_ char *vmlinux = kernel_vmlinux(kernel);
 	const char *quote = vmlinux && !needs_no_quotes(vmlinux) ? "\"" : "";
 	_cleanup_free_ char *line = NULL;
 

@@ -68,15 +68,20 @@ static int receive_lines(int channel, int *lines[], size_t count, struct error *
 int hypervisor_wait(int channel, const struct vm_config *config, struct vm_lines *lines,
 		    struct error **err)
 {
-	*lines = (struct vm_lines){ -1, -1, -1, -1, -1, -1 };
+	memset(lines, -1, sizeof(*lines));
 	if (receive_lines(channel, (int *[]){ &lines->console, &lines->status }, 2, err) < 0 ||
 	    (config->terminal &&
 	     receive_lines(channel, (int *[]){ &lines->terminal_in, &lines->terminal_out }, 2,
 			   err) < 0))
 		return -1;
-	return config->gdb ? receive_lines(channel, (int *[]){ &lines->gdb_in, &lines->gdb_out }, 2,
-					   err)
-			   : 0;
+	if (config->gdb &&
+	    receive_lines(channel, (int *[]){ &lines->gdb_in, &lines->gdb_out }, 2, err) < 0)
+		return -1;
+	return config->dump ? receive_lines(channel,
+					    (int *[]){ &lines->monitor[0], &lines->monitor[1],
+						       &lines->memory },
+					    3, err)
+			    : 0;
 }
 
 /* Capabilities do not by themselves survive a change of ids or an exec: PR_SET_KEEPCAPS keeps them
@@ -150,23 +155,33 @@ static int open_fifo(const char *dir, const char *name, struct error **err)
 	return fd;
 }
 
-static void send_lines(const char *dir, const char *first, const char *second, int channel)
+/* Sends the FIFOs of these names, as receive_lines() expects them. */
+static void send_lines(const char *dir, const char *const *names, size_t count, int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
-	int fds[2] = { open_fifo(dir, first, &err), err ? -1 : open_fifo(dir, second, &err) };
+	int fds[PACKET_FDS_MAX];
 
-	if (err || packet_send(channel, "ready", strlen("ready"), fds, 2, &err) < 0)
+	for (size_t i = 0; i < count && !err; i++)
+		fds[i] = open_fifo(dir, names[i], &err);
+	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
 		hypervisor_fail(channel, err);
 	/* Our copies stay open: without a reader on a FIFO, qemu would fail. */
 }
 
 static void hypervisor_announce(const struct vm_config *config, const char *dir, int channel)
 {
-	send_lines(dir, "console", "status", channel);
+	static const char *const usual[] = { "console", "status" };
+	static const char *const terminal[] = { VM_TERMINAL_IN, VM_TERMINAL_OUT };
+	static const char *const gdb[] = { VM_GDB_IN, VM_GDB_OUT };
+	static const char *const dump[] = { VM_MONITOR_IN, VM_MONITOR_OUT, VM_MEMORY };
+
+	send_lines(dir, usual, 2, channel);
 	if (config->terminal)
-		send_lines(dir, VM_TERMINAL_IN, VM_TERMINAL_OUT, channel);
+		send_lines(dir, terminal, 2, channel);
 	if (config->gdb)
-		send_lines(dir, VM_GDB_IN, VM_GDB_OUT, channel);
+		send_lines(dir, gdb, 2, channel);
+	if (config->dump)
+		send_lines(dir, dump, 3, channel);
 }
 
 /* The signal handler writes to it, so that poll() notices when a child exits. */

@@ -15,7 +15,7 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 
 /* The parent's ends of the VM's FIFOs, non-blocking; -1 for those that CONFIG does not need. */
 struct vm_lines {
-	int console, status, terminal_in, terminal_out, gdb_in, gdb_out;
+	int console, status, terminal_in, terminal_out, gdb_in, gdb_out, monitor[2], memory;
 };
 
 /* Waits for these packets. The caller closes LINES. */

@@ -19,6 +19,7 @@
 #include "frontend/vm/boot_limit.h"
 #include "frontend/vm/debugger.h"
 #include "frontend/vm/hypervisor.h"
+#include "frontend/vm/memory_dump.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
 #include "frontend/vm/vng.h"
@@ -49,6 +50,7 @@ struct vm {
 	int64_t seen;		 /* when the deadlines were last looked at */
 	struct boot_limit boot;
 	struct debugger debugger;
+	struct memory_dump dump;
 	char line[64];
 	size_t line_length;
 	char text[CONSOLE_KEPT + 1]; /* the console's last bytes */
@@ -70,6 +72,7 @@ static void vm_cleanup(struct vm *vm)
 		RETRY_ON_EINTR(waitpid(vm->pid, NULL, 0));
 	}
 	debugger_close(&vm->debugger);
+	memory_dump_close(&vm->dump);
 	closep(&vm->pidfd);
 	closep(&vm->console);
 	closep(&vm->status);
@@ -122,7 +125,8 @@ static void vm_tell_debugger(const struct vm *vm)
 		vm->config->debugger(vm->debugger.state, vm->debugger.path, vm->config->context);
 }
 
-static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error **err)
+static int use_lines(struct vm *vm, struct vm_lines *lines, struct vm_dump *dump,
+		     struct error **err)
 {
 	vm->console = lines->console;
 	vm->status = lines->status;
@@ -131,6 +135,9 @@ static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error *
 			return -1;
 		vm_tell_debugger(vm);
 	}
+	if (vm->config->dump &&
+	    memory_dump_open(&vm->dump, vm->config, lines->monitor, lines->memory, dump, err) < 0)
+		return -1;
 	if (!vm->config->terminal)
 		return 0;
 	vm->in = (struct stream){ STDIN_FILENO, lines->terminal_in, .close_to = true };
@@ -138,7 +145,7 @@ static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error *
 	return vm_screen_begin(&vm->screen, vm->sizes, err);
 }
 
-static int vm_start(struct vm *vm, struct error **err)
+static int vm_start(struct vm *vm, struct vm_dump *dump, struct error **err)
 {
 	int stdio[3] = { -1, -1, -1 };
 	struct vm_lines lines;
@@ -162,7 +169,7 @@ static int vm_start(struct vm *vm, struct error **err)
 		return error_errno(err, ERR_SYSTEM, "cannot watch the VM");
 	if (hypervisor_wait(vm->channel, vm->config, &lines, err) < 0)
 		return -1;
-	return use_lines(vm, &lines, err);
+	return use_lines(vm, &lines, dump, err);
 }
 
 static void keep_console(struct vm *vm, const char *data, size_t size)
@@ -351,10 +358,28 @@ static int check_output(const struct vm *vm, struct error **err)
 }
 
 /* Why vm_serve() returned before the VM exited. */
-enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED };
+enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED, VM_DUMPED };
+
+/* With config->dump, a guest whose kernel panicked waits, paused, until its memory is on the disk.
+ * A kernel that does not reset after its panic is paused for it. Returns whether all is done. */
+static bool serve_dump(struct vm *vm)
+{
+	bool hangs = vm->panicked && time_left(vm) == 0;
+
+	memory_dump_serve(&vm->dump);
+	if (!vm->config->dump || (!vm->dump.reset && !hangs))
+		return false;
+	for (int i = 0; i < DRAIN_BLOCKS && read_console(vm); i++)
+		;
+	if (vm->panicked && vm->started)
+		memory_dump_begin(&vm->dump);
+	else
+		memory_dump_quit(&vm->dump);
+	return vm->panicked && vm->dump.state == DUMP_OVER;
+}
 
 /* Serves the VM until it exits (returns 0), its time is up (VM_EXPIRED), config->watch ends it
- * (VM_UNWATCHED), or it has not booted in time (VM_UNBOOTED). */
+ * (VM_UNWATCHED), it has not booted in time (VM_UNBOOTED), or its memory was kept (VM_DUMPED). */
 static int vm_serve(struct vm *vm, struct error **err)
 {
 	enum {
@@ -367,7 +392,8 @@ static int vm_serve(struct vm *vm, struct error **err)
 		SIGNALS,
 		RESIZED,
 		DEBUGGER,
-		POLLED = DEBUGGER + DEBUGGER_POLLED
+		DUMP = DEBUGGER + DEBUGGER_POLLED,
+		POLLED = DUMP + DUMP_POLLED
 	};
 	int wanted = -1, wait;
 
@@ -387,7 +413,8 @@ static int vm_serve(struct vm *vm, struct error **err)
 			polled[IN].fd = -1;
 		stream_prepare(&vm->out, &polled[OUT]);
 		stream_prepare(&vm->error, &polled[ERROR]);
-		wait = debugger_prepare(&vm->debugger, &polled[DEBUGGER]);
+		wait = sooner(debugger_prepare(&vm->debugger, &polled[DEBUGGER]),
+			      memory_dump_prepare(&vm->dump, &polled[DUMP]));
 		if (poll(polled, POLLED, time_to_wait(vm, sooner(wait, wanted))) < 0 &&
 		    errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
@@ -409,7 +436,9 @@ static int vm_serve(struct vm *vm, struct error **err)
 			vm_tell_debugger(vm);
 		if (polled[ENDED].revents)
 			return 0;
-		if (time_left(vm) == 0)
+		if (serve_dump(vm))
+			return VM_DUMPED;
+		if (time_left(vm) == 0 && vm->dump.state != DUMP_RUNNING)
 			return VM_EXPIRED;
 		if (!vm->started && boot_limit_passed(&vm->boot))
 			return VM_UNBOOTED;
@@ -578,13 +607,14 @@ static int vm_boot(const struct vm_config *config, int64_t *deadline, struct vm_
 		.deadline = *deadline,
 		.seen = clock_milliseconds(),
 		.debugger = DEBUGGER_NONE,
+		.dump = DUMP_NONE,
 	};
 	int late;
 
 	boot_limit_begin(&vm.boot, config->boot_timeout, config->kvm);
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
 	*result = (struct vm_result){ 0 };
-	if (vm_start(&vm, err) < 0)
+	if (vm_start(&vm, &result->dump, err) < 0)
 		return -1;
 	late = vm_serve(&vm, err);
 	if (late < 0)

@@ -10,6 +10,7 @@
 #define VM_SHARES_MAX 16
 #define VM_DISKS_MAX 32
 #define VM_OVERLAYS_MAX 4
+#define VM_DUMP_NAME "vmcore"
 
 /* The kind of the guest's root filesystem. */
 enum vm_root_kind {
@@ -54,6 +55,12 @@ struct vm_terminal {
 /* A VM with config->gdb: it waits, runs under the debugger, or runs without it again. */
 enum vm_debugger { VM_DEBUGGER_AWAITED, VM_DEBUGGER_ATTACHED, VM_DEBUGGER_LEFT };
 
+/* What became of a guest's memory: config->dump. */
+struct vm_dump {
+	uint64_t bytes;	   /* size of the file; 0: no file */
+	char failure[200]; /* why; "" if there was no reason to write one */
+};
+
 struct vm_config {
 	struct vm_root root;
 	const struct kernel *kernel;
@@ -69,6 +76,11 @@ struct vm_config {
 	unsigned int boot_timeout; /* seconds until the command starts; 0: see boot_limit.h */
 	bool kvm;		   /* otherwise emulated */
 	bool gdb;		   /* do not start before a debugger says so: debugger.h */
+	/* Keep the memory of a kernel that panics as VM_DUMP_NAME in this directory, unless that
+	 * exists: memory_dump.h. Not with the host's root. */
+	bool dump;
+	bool dump_virtual; /* with virtual addresses, which qemu reads from the page tables */
+	int dump_directory;
 	bool unsealed;	   /* vng and qemu see the whole host, read-only, and its processes */
 	char *const *argv; /* NULL for a login shell, which needs TERMINAL */
 	/* Connects the command to the caller's terminal, which is standard input and output. If

@@ -21,3 +21,9 @@
 #define VM_GDB "gdb"
 #define VM_GDB_IN VM_GDB ".in"
 #define VM_GDB_OUT VM_GDB ".out"
+
+/* Those of its monitor, and the one it writes the guest's memory to. */
+#define VM_MONITOR "monitor"
+#define VM_MONITOR_IN VM_MONITOR ".in"
+#define VM_MONITOR_OUT VM_MONITOR ".out"
+#define VM_MEMORY "memory"

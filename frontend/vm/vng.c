@@ -117,6 +117,12 @@ static char *qemu_options(const struct vm_config *config, const char *dir, const
 			" -S -chardev pipe,id=rootlet-gdb,path=%s/" VM_GDB
 			" -gdb chardev:rootlet-gdb",
 			dir);
+	/* A guest that resets or powers off is paused, until the monitor says more. */
+	if (config->dump)
+		fprintf(out,
+			" -no-shutdown -chardev pipe,id=rootlet-monitor,path=%s/" VM_MONITOR
+			" -mon chardev=rootlet-monitor,mode=control",
+			dir);
 	/* It replaces the bzImage, which vng has read the version from. */
 	if (config->kernel->elf >= 0)
 		fprintf(out, " -kernel /proc/%s/fd/%d", self, config->kernel->elf);

@@ -502,8 +502,8 @@ def attach(path, user):
     """Says hello to the debugger's socket, and returns the answer."""
     code = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
             "s.sendall(b'hello\\n'); print(s.makefile().readline())")
-    return subprocess.run(["python3", "-c", code, path], capture_output=True, text=True, timeout=60, check=False,
-                          **user.switch())
+    return subprocess.run(["python3", "-c", code, path], capture_output=True, text=True, timeout=60,
+                          check=False, **user.switch())
 
 
 def debugged():
@@ -521,15 +521,18 @@ def debugged():
         answer = attach(path, home.user)
         out, err = process.communicate(timeout=60)
         wrong = tidy.complaints()
-    tap.report(found and mode == 0o700, "--gdb prints the line to type; the socket's directory is private", line, mode)
+    tap.report(found and mode == 0o700, "--gdb prints the line to type; the socket's directory is private",
+               line, mode)
     if other:
         tap.report("Permission denied" in stranger.stderr, "--gdb: another user cannot attach", stranger)
     else:
         tap.skip("--gdb: another user cannot attach", "needs root and a second user")
-    tap.report(answer.stdout == "stub: hello\n\n", "--gdb: --timeout does not count while it waits", answer, err)
+    tap.report(answer.stdout == "stub: hello\n\n", "--gdb: --timeout does not count while it waits",
+               answer, err)
     tap.report(process.returncode == TIMEOUT and b"the debugger is gone: time limits count again" in err,
                "--gdb: when the debugger is gone, --timeout counts", process.returncode, err, out)
-    tap.report(found and not os.path.exists(os.path.dirname(path)) and not wrong, "--gdb leaves nothing behind", *wrong)
+    tap.report(found and not os.path.exists(os.path.dirname(path)) and not wrong,
+               "--gdb leaves nothing behind", *wrong)
     with Tidy(home) as tidy:
         process = start(f"printf '%s\\n' \"$@\" end; {STUB}", "--gdb", "--quiet")
         line = next((line.decode() for line in process.stderr), "")

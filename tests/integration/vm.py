@@ -309,8 +309,8 @@ def sandboxed(front):
 
 def gdb(line):
     """Runs gdb by the line that rootlet printed, and returns what it said about the processor."""
-    words = [*shlex.split(line.replace("gdb VMLINUX", "gdb", 1)), "-nx", "-batch", "-ex", "info registers rip", "-ex",
-             "detach"]
+    words = [*shlex.split(line.replace("gdb VMLINUX", "gdb", 1)), "-nx", "-batch",
+             "-ex", "info registers rip", "-ex", "detach"]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
                           check=False, **home.user.switch())
     return done.stdout + done.stderr
@@ -325,10 +325,11 @@ def debugged(front):
         tap.skip("run --gdb: gdb attaches", "gdb is not installed")
         return
     first, second = gdb(line), gdb(line)
-    tap.report(re.search(r"^rip +0xfff0 ", first, re.M), "run --gdb: gdb finds the guest before its first instruction",
-               line, first)
+    tap.report(re.search(r"^rip +0xfff0 ", first, re.M),
+               "run --gdb: gdb finds the guest before its first instruction", line, first)
     found = re.search(r"^rip +(0x[0-9a-f]+) ", second, re.M)
-    tap.report(found and found.group(1) != "0xfff0", "run --gdb: gdb leaves, the guest runs, and gdb comes back", second)
+    tap.report(found and found.group(1) != "0xfff0",
+               "run --gdb: gdb leaves, the guest runs, and gdb comes back", second)
 
 
 def deaths():
@@ -336,7 +337,8 @@ def deaths():
     for what, number, status, more in (("kill -9", signal.SIGKILL, -9, []),
                                        ("Ctrl-C", signal.SIGINT, INTERRUPTED, ["--gdb"])):
         with Tidy(home) as tidy:
-            front = home.start("run", "--kernel", "distro", *QUICK, *more, "--timeout", "300", "--", "sleep", "1000")
+            front = home.start("run", "--kernel", "distro", *QUICK, *more, "--timeout", "300", "--", "sleep",
+                               "1000")
             there = sandboxed(front)
             if more:
                 debugged(front)
