@@ -120,6 +120,9 @@ const struct option_row fstests_rows[] = {
 	{ "--dump-on-crash", NULL, OPTION_DUMP_ON_CRASH,
 	  "keep the memory of the first kernel that crashes, as vmcore in the run's directory, for "
 	  "crash(8) or gdb" },
+	{ "--gcov", NULL, OPTION_GCOV,
+	  "collect which lines of the kernel the tests executed, for lcov; the kernel needs "
+	  "CONFIG_GCOV_KERNEL" },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
@@ -197,6 +200,7 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->kmemleak = line_has(line, OPTION_KMEMLEAK);
 	o->gdb = line_has(line, OPTION_GDB);
+	o->gcov = line_has(line, OPTION_GCOV);
 	o->dump_on_crash = line_has(line, OPTION_DUMP_ON_CRASH);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->until_failure = line_has(line, OPTION_UNTIL_FAILURE);
@@ -357,6 +361,8 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 	if (o->dump_on_crash && (o->host_root || cluster))
 		return error_set(err, ERR_INPUT, "--dump-on-crash does not go with %s",
 				 cluster ? "--cluster" : "--host-root");
+	if (o->gcov && cluster)
+		return error_set(err, ERR_INPUT, "--gcov does not go with --cluster");
 	if (o->host_root && strcmp(o->kernel, "distro") == 0)
 		return error_set(
 			err, ERR_INPUT,
@@ -407,6 +413,7 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
 			     : o->gdb			? "--gdb"
+			     : o->gcov			? "--gcov"
 			     : o->dump_on_crash		? "--dump-on-crash"
 			     : o->install_missing	? "--install-missing"
 			     : repeating_option(o)	? repeating_option(o)

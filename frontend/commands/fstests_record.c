@@ -171,6 +171,19 @@ static void decode_traces(struct fstests_job *j)
 		progress_note(j->run.progress, "%s", error_text(err));
 }
 
+static void collect_coverage(struct fstests_job *j)
+{
+	_cleanup_free_ char *build =
+		j->rootfs.kernel ? kernel_build_directory(j->rootfs.kernel) : NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	if (!j->options.gcov)
+		return;
+	progress_stage(j->run.progress, "Reading what gcov counted");
+	if (coverage_collect(&j->run.dir, build, &j->run.coverage, &err) < 0)
+		progress_note(j->run.progress, "%s", error_text(err));
+}
+
 /* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */
 int fstests_finish(struct fstests_job *j, json_t *record, int status, const struct error *why,
 		   struct error **err)
@@ -179,6 +192,7 @@ int fstests_finish(struct fstests_job *j, json_t *record, int status, const stru
 	int r;
 
 	decode_traces(j);
+	collect_coverage(j);
 	summary = summary_to_json(&j->run, status);
 	progress_end(j->run.progress);
 	if (j->options.install_missing)

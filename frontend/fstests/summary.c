@@ -183,6 +183,15 @@ static void summary_print_dump(const struct fstests_run *run)
 		printf("the kernel's memory was not kept: %s\n", run->dump.failure);
 }
 
+static void print_coverage(const struct fstests_run *run)
+{
+	if (run->coverage.info)
+		printf("coverage: run: genhtml -o coverage %s/gcov.info\n", run->dir.path);
+	else
+		for (unsigned int i = 1; i <= run->coverage.tars; i++)
+			printf("coverage, for gcov: %s/gcov-%u.tar\n", run->dir.path, i);
+}
+
 void summary_print(const struct fstests_run *run, int status)
 {
 	char duration[TEXT_DURATION_LEN];
@@ -198,6 +207,7 @@ void summary_print(const struct fstests_run *run, int status)
 		printf("first test after %s\n",
 		       text_duration((uint64_t)(run->first_test - run->commanded), duration));
 	summary_print_dump(run);
+	print_coverage(run);
 	printf("run %s: %s\n", run->dir.id, run->dir.path);
 }
 
@@ -238,6 +248,10 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 	json_object_set_new(object, "kernel", kernel_traces_list(&run->kernel));
 	if (excludes)
 		json_object_set_new(object, "excludes", excludes);
+	if (run->options->gcov)
+		json_object_set_new(object, "gcov",
+				    json_pack("{s:i, s:s?}", "archives", (int)run->coverage.tars,
+					      "lcov", run->coverage.info ? "gcov.info" : NULL));
 	if (run->dump.bytes || *run->dump.failure)
 		json_object_set_new(object, "dump", summary_dump_to_json(run));
 	return object;

@@ -290,6 +290,7 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 	add_variable(w, "ROOTLET_TOKEN", g->orders.token);
 	add_variable(w, "ROOTLET_MORE", g->number ? "1" : "");
 	add_variable(w, "ROOTLET_KMEMLEAK", o->kmemleak ? "1" : "");
+	add_variable(w, "ROOTLET_GCOV", o->gcov ? "1" : "");
 	add_variable(w, "ROOTLET_RESULTS", part);
 	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
 	add_variable(w, "MOUNT_OPTIONS", o->mount_options);

@@ -101,6 +101,7 @@ CASES += [Case(f"fstests: {what}", [*KUBERNETES, *more], 2, says) for what, says
     ("--cluster with --repeat", "--repeat does not go with --shard or --cluster", "--repeat", "2"),
     ("--cluster with --gdb", "--gdb is for one guest.* does not go with --cluster", "--gdb"),
     ("--cluster with --dump-on-crash", "--dump-on-crash does not go with --cluster", "--dump-on-crash"),
+    ("--cluster with --gcov", "--gcov does not go with --cluster", "--gcov"),
     ("--cluster with --json", "--json does not go with --cluster", "--json"),
     ("--cluster with --jobs auto", "--jobs auto does not go with --cluster", "--jobs", "auto"),
     ("--cluster with tests in an order", "-r does not go with --cluster", "--", "-r"),
