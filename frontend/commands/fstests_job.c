@@ -114,20 +114,24 @@ static struct rootfs_choice rootfs_choice_of(const struct fstests_job *j)
 }
 
 /* The guest also finds out, but only once it has booted. */
-static int check_kmemleak(const struct fstests_job *j, struct error **err)
+static int check_kernel_option(const struct fstests_job *j, const char *option, const char *needs,
+			       struct error **err)
 {
-	_cleanup_(kernel_features_free) struct kernel_features *features = NULL;
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(j->rootfs.kernel);
 
-	if (!j->options.kmemleak)
-		return 0;
-	features = kernel_features_read(j->rootfs.kernel);
-	if (!kernel_config(features) ||
-	    kernel_feature(features, "DEBUG_KMEMLEAK", "kmemleak") == FEATURE_BUILTIN)
+	if (!kernel_config(features) || kernel_feature(features, needs, needs) == FEATURE_BUILTIN)
 		return 0;
 	return error_set(err, ERR_INPUT,
-			 "--kmemleak: kernel %s has no kmemleak; fix: build one with "
-			 "CONFIG_DEBUG_KMEMLEAK",
-			 j->rootfs.kernel->version);
+			 "%s: kernel %s lacks CONFIG_%s; fix: build one that has it", option,
+			 j->rootfs.kernel->version, needs);
+}
+
+static int check_kernel_options(const struct fstests_job *j, struct error **err)
+{
+	if (j->options.kmemleak && check_kernel_option(j, "--kmemleak", "DEBUG_KMEMLEAK", err) < 0)
+		return -1;
+	return j->options.gcov ? check_kernel_option(j, "--gcov", "GCOV_KERNEL", err) : 0;
 }
 
 static int prepare_root(struct fstests_job *j, struct error **err)
@@ -142,13 +146,13 @@ static int prepare_root(struct fstests_job *j, struct error **err)
 			return -1;
 		if (j->rootfs.kernel->modules)
 			fstests_job_add_share(j, j->rootfs.kernel->modules, MODULES_SHARE, true);
-		return check_kmemleak(j, err) < 0 || check_configurations(j, err) < 0
+		return check_kernel_options(j, err) < 0 || check_configurations(j, err) < 0
 			       ? -1
 			       : read_words(j, err);
 	}
 	j->upgrade.progress = j->run.progress;
 	if (auto_upgrade(&j->upgrade, err) < 0 || rootfs_open(&choice, &j->rootfs, err) < 0 ||
-	    check_kmemleak(j, err) < 0 || check_configurations(j, err) < 0 ||
+	    check_kernel_options(j, err) < 0 || check_configurations(j, err) < 0 ||
 	    read_words(j, err) < 0 || root_prepare(&wish, &j->root, err) < 0)
 		return -1;
 	helper_stop(&j->rootfs.helper);
@@ -189,6 +193,7 @@ static int prepare_vm(struct fstests_job *j, struct error **err)
 	vm->append = j->options.append;
 	vm->vng_words = j->options.vng_words;
 	vm->unsealed = j->options.unsealed;
+	vm->gdb = j->options.gdb;
 	vm->shares = j->shares;
 	vm->disks = j->disks;
 	for (unsigned int i = 0; i < j->options.device_count; i++)

@@ -69,6 +69,7 @@ const struct option_row fstests_rows[] = {
 	BOOT_ROW,
 	{ "--vng-arg", "WORD", OPTION_VNG_ARG, "an additional argument for vng; may be repeated" },
 	BOOT_TIMEOUT_ROW,
+	GDB_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the run after S seconds" },
 	{ "--test-timeout", "S", OPTION_TEST_TIMEOUT, "end a test after S seconds",
 	  .fallback = "3600" },
@@ -116,6 +117,12 @@ const struct option_row fstests_rows[] = {
 	{ "--kmemleak", NULL, OPTION_KMEMLEAK,
 	  "look for leaked memory after each test, which then fails; the kernel needs "
 	  "CONFIG_DEBUG_KMEMLEAK" },
+	{ "--dump-on-crash", NULL, OPTION_DUMP_ON_CRASH,
+	  "keep the memory of the first kernel that crashes, as vmcore in the run's directory, for "
+	  "crash(8) or gdb" },
+	{ "--gcov", NULL, OPTION_GCOV,
+	  "collect which lines of the kernel the tests executed, for lcov; the kernel needs "
+	  "CONFIG_GCOV_KERNEL" },
 	{ "--install-missing", NULL, OPTION_INSTALL_MISSING,
 	  "install packages for commands that tests did not find in the rootfs, and run these "
 	  "tests again" },
@@ -192,6 +199,9 @@ static void read_words_of_line(struct fstests_options *o, const struct parsed_li
 		o->build = false;
 	o->stop_on_crash = line_has(line, OPTION_STOP_ON_CRASH);
 	o->kmemleak = line_has(line, OPTION_KMEMLEAK);
+	o->gdb = line_has(line, OPTION_GDB);
+	o->gcov = line_has(line, OPTION_GCOV);
+	o->dump_on_crash = line_has(line, OPTION_DUMP_ON_CRASH);
 	o->install_missing = line_has(line, OPTION_INSTALL_MISSING);
 	o->until_failure = line_has(line, OPTION_UNTIL_FAILURE);
 	o->quarantine = line_has(line, OPTION_QUARANTINE);
@@ -267,19 +277,13 @@ static int read_repetitions(struct fstests_options *o, const struct parsed_line 
 	return 0;
 }
 
-/* Some kernels have it, but switched off. */
-static int add_kmemleak(struct fstests_options *o, struct error **err)
+/* Some kernels have kmemleak, but switched off. An oops ends the guest in any case: as a panic, it
+ * also stops the kernel before its memory is kept. */
+static int add_kernel_options(struct fstests_options *o, struct error **err)
 {
-	char *words;
-
-	if (!o->kmemleak)
-		return 0;
-	if (asprintf(&words, "%s%skmemleak=on", o->append ? o->append : "", o->append ? " " : "") <
-	    0)
-		return error_no_memory(err);
-	free(o->append);
-	o->append = words;
-	return 0;
+	if (o->kmemleak && add_append(&o->append, "kmemleak=on", err) < 0)
+		return -1;
+	return o->dump_on_crash ? add_append(&o->append, "oops=panic", err) : 0;
 }
 
 int fstests_read_line(struct fstests_options *o, const struct parsed_line *line, struct error **err)
@@ -288,7 +292,7 @@ int fstests_read_line(struct fstests_options *o, const struct parsed_line *line,
 
 	read_words_of_line(o, line);
 	if (check_fstype(o->fstype, err) < 0 || read_numbers(o, line, err) < 0 ||
-	    line_append(line, &o->append, err) < 0 || add_kmemleak(o, err) < 0 ||
+	    line_append(line, &o->append, err) < 0 || add_kernel_options(o, err) < 0 ||
 	    line_overlays(line, o->overlays, err) < 0)
 		return -1;
 	if (read_configuration(o, line, err) < 0)
@@ -354,6 +358,11 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 		return error_set(err, ERR_INPUT,
 				 "--host-root uses no rootfs: it does not go with --name, --path, "
 				 "--overlay or --build");
+	if (o->dump_on_crash && (o->host_root || cluster))
+		return error_set(err, ERR_INPUT, "--dump-on-crash does not go with %s",
+				 cluster ? "--cluster" : "--host-root");
+	if (o->gcov && cluster)
+		return error_set(err, ERR_INPUT, "--gcov does not go with --cluster");
 	if (o->host_root && strcmp(o->kernel, "distro") == 0)
 		return error_set(
 			err, ERR_INPUT,
@@ -366,6 +375,10 @@ int fstests_check_combination(const struct fstests_options *o, const struct shar
 	if (o->device_path_count > o->device_count)
 		return error_set(err, ERR_INPUT, "--device is given %u times, but --devices is %u",
 				 o->device_path_count, o->device_count);
+	if (o->gdb && (o->jobs > 1 || cluster))
+		return error_set(err, ERR_INPUT,
+				 "--gdb is for one guest on this host: it does not go with %s",
+				 cluster ? "--cluster" : "--jobs");
 	if (o->jobs > 1 && o->device_path_count)
 		return error_set(err, ERR_INPUT,
 				 "--device gives a disk to one guest: it does not go with --jobs");
@@ -399,6 +412,9 @@ int fstests_check_cluster(const struct fstests_options *o, const struct shard *s
 			     : o->configuration		? "--configuration"
 			     : o->device_path_count	? "--device"
 			     : o->stop_on_crash		? "--stop-on-crash"
+			     : o->gdb			? "--gdb"
+			     : o->gcov			? "--gcov"
+			     : o->dump_on_crash		? "--dump-on-crash"
 			     : o->install_missing	? "--install-missing"
 			     : repeating_option(o)	? repeating_option(o)
 			     : o->overlays[0]		? "--overlay"

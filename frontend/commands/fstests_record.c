@@ -113,6 +113,17 @@ static int describe_shard(const struct fstests_job *j, json_t *record, struct er
 	return error_no_memory(err);
 }
 
+/* KASAN and KMSAN map one page at billions of addresses: qemu would list them one by one. */
+static bool kernel_has_shadow(const struct fstests_job *j)
+{
+	_cleanup_(kernel_features_free) struct kernel_features *features =
+		kernel_features_read(j->rootfs.kernel);
+
+	return !kernel_config(features) ||
+	       kernel_feature(features, "KASAN", "kasan") == FEATURE_BUILTIN ||
+	       kernel_feature(features, "KMSAN", "kmsan") == FEATURE_BUILTIN;
+}
+
 int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 {
 	_cleanup_free_ char *first = strndup(j->tested, strcspn(j->tested, ","));
@@ -127,6 +138,11 @@ int fstests_open_run(struct fstests_job *j, json_t **record, struct error **err)
 	if (asprintf(&j->results_share, "%s/" RUN_RESULTS, j->run.dir.path) < 0)
 		return error_no_memory(err);
 	fstests_job_add_share(j, j->results_share, RESULTS_SHARE, false);
+	if (j->options.dump_on_crash) {
+		j->run.vm.dump = true;
+		j->run.vm.dump_directory = j->run.dir.fd;
+		j->run.vm.dump_virtual = !kernel_has_shadow(j);
+	}
 	*record = fstests_describe(j);
 	if (!*record)
 		return error_no_memory(err);
@@ -155,6 +171,19 @@ static void decode_traces(struct fstests_job *j)
 		progress_note(j->run.progress, "%s", error_text(err));
 }
 
+static void collect_coverage(struct fstests_job *j)
+{
+	_cleanup_free_ char *build =
+		j->rootfs.kernel ? kernel_build_directory(j->rootfs.kernel) : NULL;
+	_cleanup_error_ struct error *err = NULL;
+
+	if (!j->options.gcov)
+		return;
+	progress_stage(j->run.progress, "Reading what gcov counted");
+	if (coverage_collect(&j->run.dir, build, &j->run.coverage, &err) < 0)
+		progress_note(j->run.progress, "%s", error_text(err));
+}
+
 /* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */
 int fstests_finish(struct fstests_job *j, json_t *record, int status, const struct error *why,
 		   struct error **err)
@@ -163,6 +192,7 @@ int fstests_finish(struct fstests_job *j, json_t *record, int status, const stru
 	int r;
 
 	decode_traces(j);
+	collect_coverage(j);
 	summary = summary_to_json(&j->run, status);
 	progress_end(j->run.progress);
 	if (j->options.install_missing)

@@ -14,6 +14,7 @@
 #include "frontend/commands/vm_line.h"
 #include "frontend/rootfs/manifest.h"
 #include "frontend/rootfs/store.h"
+#include "frontend/vm/debugger.h"
 #include "frontend/vm/kernel.h"
 #include "frontend/vm/kernel_tree.h"
 #include "frontend/vm/kvm.h"
@@ -55,6 +56,7 @@ static const struct option_row run_rows[] = {
 	APPEND_ROW,
 	BOOT_ROW,
 	BOOT_TIMEOUT_ROW,
+	GDB_ROW,
 	{ "--timeout", "S", OPTION_TIMEOUT, "end the VM after S seconds, with exit status 124" },
 	QUIET_ROW,
 	JSON_ROW("JSON events, one per line: progress, log, output (a piece of COMMAND's output), "
@@ -226,6 +228,7 @@ static int run_read_line(struct run *r, const struct parsed_line *line, struct e
 	r->boot = line_value(line, OPTION_BOOT);
 	r->force_9p = line_has(line, OPTION_FORCE_9P);
 	r->config.unsealed = line_has(line, OPTION_UNSEALED);
+	r->config.gdb = line_has(line, OPTION_GDB);
 	if (line_memory(line, &r->config.memory, err) < 0 || line_cpus(line, r->cpus, err) < 0 ||
 	    line_number(line, OPTION_TIMEOUT, TIMEOUT_MOST, &r->config.timeout, err) < 0 ||
 	    line_number(line, OPTION_BOOT_TIMEOUT, BOOT_SECONDS_MOST, &r->config.boot_timeout,
@@ -345,6 +348,13 @@ static void run_boot_again(const char *why, void *context)
 	progress_stage(o->run->progress, "Booting the kernel");
 }
 
+static void run_tell_debugger(enum vm_debugger state, const char *socket, void *context)
+{
+	const struct run *r = ((struct run_output *)context)->run;
+
+	debugger_tell(r->progress, r->rootfs.kernel, state, socket);
+}
+
 static void run_take_output(int fd, const char *data, size_t size, void *context)
 {
 	struct run_output *o = context;
@@ -367,6 +377,7 @@ static int run_vm(struct run *r, struct vm_result *result, struct error **err)
 
 	r->config.started = end_boot;
 	r->config.again = run_boot_again;
+	r->config.debugger = run_tell_debugger;
 	r->config.context = &output;
 	if (r->json) {
 		r->config.output = run_take_output;

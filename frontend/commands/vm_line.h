@@ -22,6 +22,7 @@ enum {
 	OPTION_BOOT_TIMEOUT,
 	OPTION_AUTO_UPGRADE,
 	OPTION_MAX_AGE,
+	OPTION_GDB,
 	OPTION_VM_OWN,
 };
 
@@ -71,6 +72,14 @@ enum {
 	{                                                                                          \
 		"--append", "WORDS", OPTION_APPEND,                                                \
 			"words for the kernel command line; may be repeated"                       \
+	}
+
+#define GDB_ROW                                                                                    \
+	{                                                                                          \
+		"--gdb", NULL, OPTION_GDB,                                                         \
+			"stop the guest before its first instruction, print the command that "     \
+			"attaches gdb to it, and wait",                                            \
+			.once = true                                                               \
 	}
 
 #define BOOT_SECONDS_MOST (24ul * 3600)

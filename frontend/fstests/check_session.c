@@ -657,7 +657,9 @@ static void tick(struct check_session *s)
 	s->next_tick = clock_milliseconds() + TICK_MS;
 	running = describe_running(s, text, sizeof(text));
 	display_tick(s->run, text, running);
-	if (o->timeout && clock_precise() - s->run->began >= o->timeout)
+	for (unsigned int i = 0; i < s->count; i++)
+		test_guest_hold(&s->guests[i].guest);
+	if (o->timeout && clock_precise() - s->run->began - s->run->held >= o->timeout)
 		s->run->exhausted = true;
 	for (unsigned int i = 0; i < s->count; i++)
 		if (s->guests[i].state != GUEST_GONE)

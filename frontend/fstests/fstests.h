@@ -7,6 +7,7 @@
 
 #include "frontend/cli/progress.h"
 #include "frontend/fstests/configuration.h"
+#include "frontend/fstests/coverage.h"
 #include "frontend/fstests/durations.h"
 #include "frontend/fstests/excludes.h"
 #include "frontend/fstests/kernel_traces.h"
@@ -59,7 +60,7 @@ struct fstests_options {
 	unsigned int again;		    /* how often each test runs again; AGAIN_FOREVER */
 	unsigned int retry_failed;	    /* how often a test that failed runs again */
 	bool host_root, build, stop_on_crash, json, quiet, force_9p, unsealed, install_missing;
-	bool until_failure, quarantine, kmemleak;
+	bool until_failure, quarantine, kmemleak, gdb, dump_on_crash, gcov;
 	enum root_transport transport;
 	const char *overlays[VM_OVERLAYS_MAX + 1]; /* NULL-terminated */
 	const char *results, *junit, *baseline, *durations;
@@ -111,6 +112,9 @@ struct fstests_run {
 	/* Monotonic clock in seconds: start of the command, of its first boot, and of the guest's
 	 * first test (0 if none). */
 	double commanded, began, first_test;
+	double held; /* seconds in which no time limit counted */
+	struct coverage coverage;
+	struct vm_dump dump; /* of the first kernel that crashed */
 	unsigned int boots;
 	char boot[8];	   /* how a cluster's tasks started the kernel; "mixed" if they differ */
 	bool crashed;	   /* the kernel crashed, during a test or between tests */

@@ -17,7 +17,7 @@
 #define STOP_MS 200	      /* how often the child looks whether its parent wants the end */
 #define END_MS 10000	      /* for a child that was asked to stop */
 
-enum packet_kind { PACKET_OUTPUT, PACKET_CONSOLE, PACKET_AGAIN, PACKET_ENDED };
+enum packet_kind { PACKET_OUTPUT, PACKET_CONSOLE, PACKET_AGAIN, PACKET_DEBUGGER, PACKET_ENDED };
 
 struct vm_end {
 	struct vm_result result;
@@ -32,6 +32,10 @@ struct guest_packet {
 	union {
 		char data[DATA_SIZE];
 		struct vm_end end;
+		struct {
+			enum vm_debugger state;
+			char socket[128];
+		} debugger;
 	};
 };
 
@@ -68,6 +72,14 @@ static void child_again(const char *why, void *context)
 	packet_out(*(int *)context, PACKET_AGAIN, why, strlen(why));
 }
 
+static void child_debugger(enum vm_debugger state, const char *socket, void *context)
+{
+	struct guest_packet p = { .kind = PACKET_DEBUGGER, .debugger.state = state };
+
+	snprintf(p.debugger.socket, sizeof(p.debugger.socket), "%s", socket);
+	RETRY_ON_EINTR(send(*(int *)context, &p, sizeof(p), MSG_NOSIGNAL));
+}
+
 /* A byte, or the end of the parent, ends the VM. */
 static int child_watch(void *context)
 {
@@ -90,6 +102,7 @@ static _Noreturn void child_main(const struct vm_config *given, int socket, int 
 	config.output = child_output;
 	config.console = child_console;
 	config.again = child_again;
+	config.debugger = child_debugger;
 	config.watch = child_watch;
 	config.context = &socket;
 	p.end.status = vm_run(&config, &p.end.result, &err);
@@ -161,6 +174,9 @@ int guest_process_serve(struct guest_process *g, const struct vm_config *config,
 		config->again(text, config->context);
 		return 0;
 	}
+	case PACKET_DEBUGGER:
+		config->debugger(p.debugger.state, p.debugger.socket, config->context);
+		return 0;
 	case PACKET_ENDED:
 		break;
 	}

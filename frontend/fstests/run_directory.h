@@ -7,6 +7,8 @@
  *   kernel.decoded  the first of equal traces, with source lines (trace_decode.h)
  *   check.out       the output of fstests' check
  *   console.log     the kernel's console, over all boots
+ *   gcov-N.tar      what gcov counted in a guest, and gcov.info, with --gcov: coverage.h
+ *   vmcore          memory of the first kernel that crashed, with --dump-on-crash: VM_DUMP_NAME
  *   results/        fstests' own files; the guest writes them
  *   plan            with --shard: all tests and their parts (shard.h)
  *   excludes        the entries that it read about tests to leave out, if any (excludes.h)

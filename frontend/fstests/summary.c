@@ -169,6 +169,29 @@ void summary_print_counts(const struct results *r, int status)
 			       test_status_name((enum test_status)i));
 }
 
+static void summary_print_dump(const struct fstests_run *run)
+{
+	_cleanup_free_ char *vmlinux = run->dump.bytes ? kernel_vmlinux(run->vm.kernel) : NULL;
+	char size[TEXT_SIZE_LEN];
+
+	if (run->dump.bytes)
+		printf("memory of the first kernel that crashed: %s; open it with: "
+		       "crash %s %s/" VM_DUMP_NAME "\n",
+		       text_size(run->dump.bytes, size), vmlinux ? vmlinux : "VMLINUX",
+		       run->dir.path);
+	else if (*run->dump.failure)
+		printf("the kernel's memory was not kept: %s\n", run->dump.failure);
+}
+
+static void print_coverage(const struct fstests_run *run)
+{
+	if (run->coverage.info)
+		printf("coverage: run: genhtml -o coverage %s/gcov.info\n", run->dir.path);
+	else
+		for (unsigned int i = 1; i <= run->coverage.tars; i++)
+			printf("coverage, for gcov: %s/gcov-%u.tar\n", run->dir.path, i);
+}
+
 void summary_print(const struct fstests_run *run, int status)
 {
 	char duration[TEXT_DURATION_LEN];
@@ -183,6 +206,8 @@ void summary_print(const struct fstests_run *run, int status)
 	if (run->first_test > 0)
 		printf("first test after %s\n",
 		       text_duration((uint64_t)(run->first_test - run->commanded), duration));
+	summary_print_dump(run);
+	print_coverage(run);
 	printf("run %s: %s\n", run->dir.id, run->dir.path);
 }
 
@@ -201,6 +226,13 @@ void summary_add_results(json_t *object, const struct results *results)
 	json_object_set_new(object, "failures", bad);
 }
 
+static json_t *summary_dump_to_json(const struct fstests_run *run)
+{
+	return run->dump.bytes ? json_pack("{s:s, s:I}", "file", VM_DUMP_NAME, "bytes",
+					   (json_int_t)run->dump.bytes)
+			       : json_pack("{s:n, s:s}", "file", "failure", run->dump.failure);
+}
+
 json_t *summary_to_json(const struct fstests_run *run, int status)
 {
 	json_t *object = json_pack("{s:s, s:s, s:s, s:i, s:f, s:i}", "run", run->dir.id, "status",
@@ -216,5 +248,11 @@ json_t *summary_to_json(const struct fstests_run *run, int status)
 	json_object_set_new(object, "kernel", kernel_traces_list(&run->kernel));
 	if (excludes)
 		json_object_set_new(object, "excludes", excludes);
+	if (run->options->gcov)
+		json_object_set_new(object, "gcov",
+				    json_pack("{s:i, s:s?}", "archives", (int)run->coverage.tars,
+					      "lcov", run->coverage.info ? "gcov.info" : NULL));
+	if (run->dump.bytes || *run->dump.failure)
+		json_object_set_new(object, "dump", summary_dump_to_json(run));
 	return object;
 }

@@ -12,12 +12,14 @@
 #include "frontend/fstests/display.h"
 #include "frontend/fstests/kmemleak.h"
 #include "frontend/fstests/result_files.h"
+#include "frontend/vm/debugger.h"
 #include "lib/clock.h"
 #include "lib/write_all.h"
 
 #define SCRIPT_MOST 65536
-#define SIGNAL_MS 1000	/* between two processes of a job that is cancelled */
-#define FATAL_SECONDS 5 /* time for the rest of the trace, and for a panic after it */
+#define SIGNAL_MS 1000	 /* between two processes of a job that is cancelled */
+#define FATAL_SECONDS 5	 /* time for the rest of the trace, and for a panic after it */
+#define DUMP_SECONDS 900 /* and until the memory of a large guest is on the disk */
 
 /* --- what the parsers say ------------------------------------------------------------------- */
 
@@ -196,16 +198,39 @@ static void take_console(const char *data, size_t size, void *context)
 	kernel_log_feed(g->log, data, size);
 }
 
+static void take_debugger(enum vm_debugger state, const char *socket, void *context)
+{
+	struct test_guest *g = context;
+
+	test_guest_hold(g);
+	g->held = state != VM_DEBUGGER_LEFT;
+	debugger_tell(g->run->progress, g->run->vm.kernel, state, socket);
+}
+
+void test_guest_hold(struct test_guest *g)
+{
+	double now = clock_precise(), passed = now - g->looked;
+
+	g->looked = now;
+	if (!g->held)
+		return;
+	g->run->held += passed;
+	g->began += passed;
+	g->fatal += g->fatal > 0 ? passed : 0;
+}
+
 void test_guest_watch(struct test_guest *g)
 {
 	const struct fstests_options *o = g->run->options;
 	double now = clock_precise();
+	bool keeping = g->vm.dump && g->fatal > 0;
 
-	g->hung = g->hung || (*g->test && o->test_timeout && now - g->began >= o->test_timeout);
+	g->hung = g->hung ||
+		  (*g->test && o->test_timeout && !keeping && now - g->began >= o->test_timeout);
 	/* After an oops, the kernel goes on with resources lost: later results would mean nothing.
 	 */
 	if (g->err || g->run->exhausted || g->hung || g->unfinished ||
-	    (g->fatal > 0 && now - g->fatal >= FATAL_SECONDS)) {
+	    (g->fatal > 0 && now - g->fatal >= (keeping ? DUMP_SECONDS : FATAL_SECONDS))) {
 		guest_process_stop(&g->process);
 		g->stopped = true;
 	}
@@ -265,6 +290,7 @@ static void add_environment(struct guest_words *w, const struct test_guest *g)
 	add_variable(w, "ROOTLET_TOKEN", g->orders.token);
 	add_variable(w, "ROOTLET_MORE", g->number ? "1" : "");
 	add_variable(w, "ROOTLET_KMEMLEAK", o->kmemleak ? "1" : "");
+	add_variable(w, "ROOTLET_GCOV", o->gcov ? "1" : "");
 	add_variable(w, "ROOTLET_RESULTS", part);
 	add_variable(w, "MKFS_OPTIONS", o->mkfs_options);
 	add_variable(w, "MOUNT_OPTIONS", o->mount_options);
@@ -317,7 +343,7 @@ static int start_parsers(struct test_guest *g, struct error **err)
 	stop_parsers(g);
 	g->log = kernel_log_new(kernel_complained, g);
 	*g->why = *g->trace = *g->last = '\0';
-	g->hung = g->stopped = g->unfinished = g->leaving = false;
+	g->hung = g->stopped = g->unfinished = g->leaving = g->held = false;
 	g->fatal = 0;
 	g->ended = g->last_length = 0;
 	return g->log ? start_check_parser(g, err) : error_no_memory(err);
@@ -354,6 +380,7 @@ int test_guest_boot(struct test_guest *g, struct error **err)
 	g->vm.output = test_guest_take_output;
 	g->vm.console = take_console;
 	g->vm.again = test_guest_boot_again;
+	g->vm.debugger = take_debugger;
 	g->vm.context = g;
 	g->run->boots++;
 	status = guest_process_start(&g->vm, &g->process, err);
@@ -377,11 +404,13 @@ void test_guest_tell(struct test_guest *g, const char *order, const struct batch
 /* Records a result for the test that was running when the boot ended. */
 static void blame(struct test_guest *g, enum test_status status, const char *reason)
 {
+	/* The time in which the kernel's memory was written is not the test's. */
+	bool kept = g->vm.dump && g->fatal > 0;
 	const struct test_result result = {
 		.section = g->section,
 		.name = g->test,
 		.status = status,
-		.seconds = clock_precise() - g->began,
+		.seconds = (kept ? g->fatal : clock_precise()) - g->began,
 		.reason = reason,
 		.detail = *g->trace ? g->trace : NULL,
 	};
@@ -519,6 +548,18 @@ static enum run_verdict test_guest_judge(struct test_guest *g, int status,
 	return VERDICT_ERROR;
 }
 
+/* One is enough: they are large. */
+static void keep_dump(struct test_guest *g, const struct vm_dump *dump)
+{
+	if (!dump->bytes && !*dump->failure)
+		return;
+	g->run->dump = *dump;
+	g->run->vm.dump = !dump->bytes;
+	if (!dump->bytes)
+		progress_note(g->run->progress, "the kernel's memory was not kept: %s",
+			      dump->failure);
+}
+
 bool test_guest_serve(struct test_guest *g, enum run_verdict *verdict, struct error **err)
 {
 	_cleanup_error_ struct error *why = NULL;
@@ -528,6 +569,7 @@ bool test_guest_serve(struct test_guest *g, enum run_verdict *verdict, struct er
 	if (guest_process_serve(&g->process, &g->vm, &result, &status, &why) == 0)
 		return false;
 	kernel_log_end(g->log);
+	keep_dump(g, &result.dump);
 	*verdict = test_guest_judge(g, status, &result, why, err);
 	guest_process_end(&g->process);
 	stop_parsers(g);

@@ -24,6 +24,8 @@ struct test_guest {
 	char test[128], section[128]; /* "" if none is running */
 	double began;		      /* start of the test */
 	double fatal;		      /* when the kernel reported a fatal error; 0 if it did not */
+	bool held;		      /* a debugger has the guest, or is awaited */
+	double looked;		      /* when that was last looked at */
 	bool stopped;		      /* we ended the boot */
 	bool hung;		      /* we ended the boot: the test's time was up */
 	bool unfinished;	      /* or check did not finish a test */
@@ -56,6 +58,9 @@ void test_guest_flush(struct test_guest *g);
 
 /* Judges a check that exited with STATUS. Returns false if the boot is to end for it. */
 bool test_guest_finished(struct test_guest *g, int status);
+
+/* If a debugger has the guest, moves the deadlines by the time since the last call. */
+void test_guest_hold(struct test_guest *g);
 
 /* Ends the boot if the test's or the run's time is up, after an oops, or after a failure. */
 void test_guest_watch(struct test_guest *g);

@@ -14,6 +14,7 @@
 #   ROOTLET_TOKEN       begins each question
 #   ROOTLET_MORE        set if check should ask for more tests before it ends
 #   ROOTLET_KMEMLEAK    set if check should look for leaked memory after each test
+#   ROOTLET_GCOV        set if the guest should leave what gcov counted
 #   ROOTLET_RESULTS     this guest's part of the results directory; empty for all of it
 #   MKFS_OPTIONS, MOUNT_OPTIONS, TEST_FS_MOUNT_OPTS as in fstests
 #
@@ -273,6 +274,28 @@ use_kmemleak() {
 	export USE_KMEMLEAK=yes
 }
 
+# Only what tests execute counts.
+use_gcov() {
+	[[ -n $ROOTLET_GCOV ]] || return 0
+	[[ -e /sys/kernel/debug/gcov ]] || mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+	{ echo 1 >/sys/kernel/debug/gcov/reset; } 2>/dev/null ||
+		fail "--gcov: the kernel counts nothing: fix: build it with CONFIG_GCOV_KERNEL"
+}
+
+# The files' sizes say 0, which tar would believe: it gets copies.
+save_gcov() {
+	local from=/sys/kernel/debug/gcov copy=/run/rootlet/gcov number=1 file
+	[[ -n $ROOTLET_GCOV ]] || return 0
+	while read -r file; do
+		mkdir -p "$copy/${file%/*}" && cat "$from/$file" >"$copy/$file"
+	done < <(cd $from && find . -name '*.gcda')
+	while [[ -e $RESULT_BASE/gcov-$number.tar ]]; do
+		((number++))
+	done
+	tar -C "$copy" -cf "$RESULT_BASE/gcov-$number.tar" . || echo "rootlet: cannot save what gcov counted"
+	rm -rf "$copy"
+}
+
 # Sets ORDER to the answer.
 ask() {
 	printf '%s %s\n' "$ROOTLET_TOKEN" "$1"
@@ -344,6 +367,7 @@ mkdir -p /mnt/test /mnt/scratch 2>/dev/null || {
 write_config "${devices[@]}"
 [[ $ROOTLET_CONFIG == catalogue ]] || make_test_device
 use_kmemleak
+use_gcov
 mkfifo "$orders" || fail "cannot create $orders"
 # Neither check nor a test inherits the pipe from the host.
 while IFS= read -r order; do
@@ -381,4 +405,5 @@ while order=() && ask "ready $status $will_ask"; do
 	esac
 done
 kill "$relay"
+save_gcov
 exit $status

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "frontend/cli/directory.h"
+#include "frontend/vm/vm_directory.h"
 #include "lib/write_all.h"
 
 static int host_layout_create(int dir, const char *name, struct error **err)
@@ -69,7 +70,8 @@ static int host_layout_fill(int dir, const struct vm_config *config, struct erro
 	    host_layout_place_kernel(dir, config->kernel, err) < 0 ||
 	    place_command(dir, config, err) < 0)
 		return -1;
-	if (mkfifoat(dir, "console", 0600) < 0 || mkfifoat(dir, "status", 0600) < 0)
+	if (mkfifoat(dir, "console", 0600) < 0 || mkfifoat(dir, "status", 0600) < 0 ||
+	    mkfifoat(dir, VM_GDB_IN, 0600) < 0 || mkfifoat(dir, VM_GDB_OUT, 0600) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot create the VM's FIFOs");
 	for (size_t i = 0; i < config->share_count; i++) {
 		char name[32];

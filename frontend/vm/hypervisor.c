@@ -40,7 +40,8 @@ static _Noreturn void hypervisor_fail(int channel, const struct error *err)
 	_exit(125);
 }
 
-int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
+/* Receives COUNT descriptors. */
+static int receive_lines(int channel, int *lines[], size_t count, struct error **err)
 {
 	char packet[2049];
 	int fds[PACKET_FDS_MAX];
@@ -52,9 +53,9 @@ int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
 	if (size == 0)
 		return error_set(err, ERR_SYSTEM, "the VM's first process exited unexpectedly");
 	packet[size] = '\0';
-	if (strcmp(packet, "ready") == 0 && (fd_count == 2 || fd_count == 4)) {
-		*lines = (struct vm_lines){ fds[0], fds[1], fd_count == 4 ? fds[2] : -1,
-					    fd_count == 4 ? fds[3] : -1 };
+	if (strcmp(packet, "ready") == 0 && fd_count == count) {
+		for (size_t i = 0; i < count; i++)
+			*lines[i] = fds[i];
 		return 0;
 	}
 	for (size_t i = 0; i < fd_count; i++)
@@ -62,6 +63,25 @@ int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err)
 	if (packet[0] <= 'A' || packet[0] > 'A' + (int)ERR_LAST)
 		return error_set(err, ERR_SYSTEM, "the VM's first process sent an invalid reply");
 	return error_set(err, (enum error_code)(packet[0] - 'A'), "%s", packet + 1);
+}
+
+int hypervisor_wait(int channel, const struct vm_config *config, struct vm_lines *lines,
+		    struct error **err)
+{
+	memset(lines, -1, sizeof(*lines));
+	if (receive_lines(channel, (int *[]){ &lines->console, &lines->status }, 2, err) < 0 ||
+	    (config->terminal &&
+	     receive_lines(channel, (int *[]){ &lines->terminal_in, &lines->terminal_out }, 2,
+			   err) < 0))
+		return -1;
+	if (config->gdb &&
+	    receive_lines(channel, (int *[]){ &lines->gdb_in, &lines->gdb_out }, 2, err) < 0)
+		return -1;
+	return config->dump ? receive_lines(channel,
+					    (int *[]){ &lines->monitor[0], &lines->monitor[1],
+						       &lines->memory },
+					    3, err)
+			    : 0;
 }
 
 /* Capabilities do not by themselves survive a change of ids or an exec: PR_SET_KEEPCAPS keeps them
@@ -135,18 +155,33 @@ static int open_fifo(const char *dir, const char *name, struct error **err)
 	return fd;
 }
 
-static void hypervisor_announce(const char *dir, bool terminal, int channel)
+/* Sends the FIFOs of these names, as receive_lines() expects them. */
+static void send_lines(const char *dir, const char *const *names, size_t count, int channel)
 {
-	static const char *const names[] = { "console", "status", VM_TERMINAL_IN, VM_TERMINAL_OUT };
 	_cleanup_error_ struct error *err = NULL;
-	size_t count = terminal ? 4 : 2;
-	int fds[4];
+	int fds[PACKET_FDS_MAX];
 
 	for (size_t i = 0; i < count && !err; i++)
 		fds[i] = open_fifo(dir, names[i], &err);
 	if (err || packet_send(channel, "ready", strlen("ready"), fds, count, &err) < 0)
 		hypervisor_fail(channel, err);
 	/* Our copies stay open: without a reader on a FIFO, qemu would fail. */
+}
+
+static void hypervisor_announce(const struct vm_config *config, const char *dir, int channel)
+{
+	static const char *const usual[] = { "console", "status" };
+	static const char *const terminal[] = { VM_TERMINAL_IN, VM_TERMINAL_OUT };
+	static const char *const gdb[] = { VM_GDB_IN, VM_GDB_OUT };
+	static const char *const dump[] = { VM_MONITOR_IN, VM_MONITOR_OUT, VM_MEMORY };
+
+	send_lines(dir, usual, 2, channel);
+	if (config->terminal)
+		send_lines(dir, terminal, 2, channel);
+	if (config->gdb)
+		send_lines(dir, gdb, 2, channel);
+	if (config->dump)
+		send_lines(dir, dump, 3, channel);
 }
 
 /* The signal handler writes to it, so that poll() notices when a child exits. */
@@ -235,7 +270,7 @@ static _Noreturn void first_process(const struct vm_config *config, const struct
 	}
 	if (hypervisor_make_place(config, places, &place, &err) < 0)
 		hypervisor_fail(channel, err);
-	hypervisor_announce(place.dir, config->terminal != NULL, channel);
+	hypervisor_announce(config, place.dir, channel);
 	vng = fork();
 	if (vng == 0)
 		run_vng(config, &place, stdio, channel);

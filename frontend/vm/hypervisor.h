@@ -9,15 +9,15 @@
 #include "lib/error.h"
 
 /* Never returns. STDIO are vng's standard streams. CHANNEL is the socket to the parent: it carries
- * one packet back, either "ready" with the descriptors in struct vm_lines, or an error code and
+ * packets "ready" back, with the descriptors in struct vm_lines, or one with an error code and a
  * message. The whole VM ends when the other end of CHANNEL closes. */
 _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel);
 
-/* The parent's ends of the VM's FIFOs, non-blocking. The last two are -1 if the command has no
- * terminal. */
+/* The parent's ends of the VM's FIFOs, non-blocking; -1 for those that CONFIG does not need. */
 struct vm_lines {
-	int console, status, terminal_in, terminal_out;
+	int console, status, terminal_in, terminal_out, gdb_in, gdb_out, monitor[2], memory;
 };
 
-/* Waits for that packet. The caller closes LINES. */
-int hypervisor_wait(int channel, struct vm_lines *lines, struct error **err);
+/* Waits for these packets. The caller closes LINES. */
+int hypervisor_wait(int channel, const struct vm_config *config, struct vm_lines *lines,
+		    struct error **err);

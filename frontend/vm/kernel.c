@@ -14,6 +14,22 @@
 
 #define IMAGE_SUFFIX "arch/x86/boot/bzImage"
 
+char *kernel_vmlinux(const struct kernel *k)
+{
+	_cleanup_free_ char *build = kernel_build_directory(k);
+	char *path = NULL;
+
+	if (build && asprintf(&path, "%s/vmlinux", build) >= 0 && access(path, R_OK) == 0)
+		return path;
+	free(path);
+	path = NULL;
+	if (k->version && asprintf(&path, "/usr/lib/debug/boot/vmlinux-%s", k->version) >= 0 &&
+	    access(path, R_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
 void kernel_free(struct kernel **kernel)
 {
 	struct kernel *k = *kernel;

@@ -31,4 +31,8 @@ const char *kernel_boot_name(const struct kernel *k);
 /* The build directory that K's image lies in: a new string, or NULL. */
 char *kernel_build_directory(const struct kernel *k);
 
+/* The path of K with its symbols: vmlinux in its build directory, or that of the distribution's
+ * package for debugging. A new string, or NULL. */
+char *kernel_vmlinux(const struct kernel *k);
+
 void kernel_free(struct kernel **kernel);

@@ -121,9 +121,11 @@ static int layout_place_kernel(const struct vm_config *config, const struct layo
 /* FIFOs and temporary files belong to vng, which does not run as root here. */
 static int place_channels(uid_t owner, struct error **err)
 {
-	static const char *const fifos[] = { VM_DIR "/console", VM_DIR "/status",
-					     VM_DIR "/" VM_TERMINAL_IN,
-					     VM_DIR "/" VM_TERMINAL_OUT };
+	static const char *const fifos[] = { VM_DIR "/console",		VM_DIR "/status",
+					     VM_DIR "/" VM_TERMINAL_IN, VM_DIR "/" VM_TERMINAL_OUT,
+					     VM_DIR "/" VM_GDB_IN,	VM_DIR "/" VM_GDB_OUT,
+					     VM_DIR "/" VM_MONITOR_IN,	VM_DIR "/" VM_MONITOR_OUT,
+					     VM_DIR "/" VM_MEMORY };
 
 	for (size_t i = 0; i < sizeof(fifos) / sizeof(*fifos); i++)
 		if (mkfifo(fifos[i], 0600) < 0 || chown(fifos[i], owner, owner) < 0)

@@ -17,8 +17,10 @@
 #include "frontend/cli/stream.h"
 #include "frontend/cli/text.h"
 #include "frontend/vm/boot_limit.h"
+#include "frontend/vm/debugger.h"
 #include "frontend/vm/disk_room.h"
 #include "frontend/vm/hypervisor.h"
+#include "frontend/vm/memory_dump.h"
 #include "frontend/vm/vm_options.h"
 #include "frontend/vm/vm_terminal.h"
 #include "frontend/vm/vng.h"
@@ -46,7 +48,10 @@ struct vm {
 	bool started, announced, exited, panicked;
 	int exit_status;
 	int64_t deadline, grace; /* milliseconds of the monotonic clock; 0 if none */
+	int64_t seen;		 /* when the deadlines were last looked at */
 	struct boot_limit boot;
+	struct debugger debugger;
+	struct memory_dump dump;
 	int64_t look; /* when to look at the room for the disks next */
 	char line[64];
 	size_t line_length;
@@ -68,6 +73,8 @@ static void vm_cleanup(struct vm *vm)
 			kill(vm->pid, SIGKILL);
 		RETRY_ON_EINTR(waitpid(vm->pid, NULL, 0));
 	}
+	debugger_close(&vm->debugger);
+	memory_dump_close(&vm->dump);
 	closep(&vm->pidfd);
 	closep(&vm->console);
 	closep(&vm->status);
@@ -114,10 +121,25 @@ static int open_pipes(struct vm *vm, int stdio[3], struct error **err)
 	return 0;
 }
 
-static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error **err)
+static void vm_tell_debugger(const struct vm *vm)
+{
+	if (vm->config->debugger)
+		vm->config->debugger(vm->debugger.state, vm->debugger.path, vm->config->context);
+}
+
+static int use_lines(struct vm *vm, struct vm_lines *lines, struct vm_dump *dump,
+		     struct error **err)
 {
 	vm->console = lines->console;
 	vm->status = lines->status;
+	if (vm->config->gdb) {
+		if (debugger_open(&vm->debugger, lines->gdb_in, lines->gdb_out, err) < 0)
+			return -1;
+		vm_tell_debugger(vm);
+	}
+	if (vm->config->dump &&
+	    memory_dump_open(&vm->dump, vm->config, lines->monitor, lines->memory, dump, err) < 0)
+		return -1;
 	if (!vm->config->terminal)
 		return 0;
 	vm->in = (struct stream){ STDIN_FILENO, lines->terminal_in, .close_to = true };
@@ -125,7 +147,7 @@ static int use_lines(struct vm *vm, const struct vm_lines *lines, struct error *
 	return vm_screen_begin(&vm->screen, vm->sizes, err);
 }
 
-static int vm_start(struct vm *vm, struct error **err)
+static int vm_start(struct vm *vm, struct vm_dump *dump, struct error **err)
 {
 	int stdio[3] = { -1, -1, -1 };
 	struct vm_lines lines;
@@ -147,9 +169,9 @@ static int vm_start(struct vm *vm, struct error **err)
 	vm->pidfd = (int)syscall(SYS_pidfd_open, vm->pid, 0);
 	if (vm->pidfd < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot watch the VM");
-	if (hypervisor_wait(vm->channel, &lines, err) < 0)
+	if (hypervisor_wait(vm->channel, vm->config, &lines, err) < 0)
 		return -1;
-	return use_lines(vm, &lines, err);
+	return use_lines(vm, &lines, dump, err);
 }
 
 static void keep_console(struct vm *vm, const char *data, size_t size)
@@ -263,6 +285,21 @@ static int time_left(const struct vm *vm)
 	return left < 0 ? 0 : (int)left;
 }
 
+/* Moves all deadlines by the time that passed since the last call, if a debugger had the guest or
+ * was awaited. */
+static void hold_deadlines(struct vm *vm)
+{
+	int64_t now = clock_milliseconds(), passed = now - vm->seen;
+
+	vm->seen = now;
+	if (!vm->config->gdb || vm->debugger.state == VM_DEBUGGER_LEFT)
+		return;
+	vm->deadline += vm->deadline ? passed : 0;
+	vm->grace += vm->grace ? passed : 0;
+	vm->boot.began += passed;
+	vm->boot.deadline += passed;
+}
+
 /* How long to wait for the next event: until our own deadline or the caller's, whichever is first.
  */
 static int time_to_wait(const struct vm *vm, int wanted)
@@ -323,10 +360,26 @@ static int check_output(const struct vm *vm, struct error **err)
 }
 
 /* Why vm_serve() returned before the VM exited. */
-enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED };
+enum vm_late { VM_EXPIRED = 1, VM_UNWATCHED, VM_UNBOOTED, VM_DUMPED };
 
-/* Serves the VM until it exits (returns 0), its time is up (VM_EXPIRED), config->watch ends it
- * (VM_UNWATCHED), or it has not booted in time (VM_UNBOOTED). */
+/* With config->dump, a guest whose kernel panicked waits, paused, until its memory is on the disk.
+ * A kernel that does not reset after its panic is paused for it. Returns whether all is done. */
+static bool serve_dump(struct vm *vm)
+{
+	bool hangs = vm->panicked && time_left(vm) == 0;
+
+	memory_dump_serve(&vm->dump);
+	if (!vm->config->dump || (!vm->dump.reset && !hangs))
+		return false;
+	for (int i = 0; i < DRAIN_BLOCKS && read_console(vm); i++)
+		;
+	if (vm->panicked && vm->started)
+		memory_dump_begin(&vm->dump);
+	else
+		memory_dump_quit(&vm->dump);
+	return vm->panicked && vm->dump.state == DUMP_OVER;
+}
+
 /* Returns the milliseconds until the next look, or -1 with ERR set if a disk has no room. */
 static int look_at_disks(struct vm *vm, struct error **err)
 {
@@ -340,10 +393,24 @@ static int look_at_disks(struct vm *vm, struct error **err)
 	return (int)(vm->look - now);
 }
 
+/* Serves the VM until it exits (returns 0), its time is up (VM_EXPIRED), config->watch ends it
+ * (VM_UNWATCHED), it has not booted in time (VM_UNBOOTED), or its memory was kept (VM_DUMPED). */
 static int vm_serve(struct vm *vm, struct error **err)
 {
-	enum { IN, OUT, ERROR, CONSOLE, STATUS, ENDED, SIGNALS, RESIZED, POLLED };
-	int wanted = -1, look;
+	enum {
+		IN,
+		OUT,
+		ERROR,
+		CONSOLE,
+		STATUS,
+		ENDED,
+		SIGNALS,
+		RESIZED,
+		DEBUGGER,
+		DUMP = DEBUGGER + DEBUGGER_POLLED,
+		POLLED = DUMP + DUMP_POLLED
+	};
+	int wanted = -1, wait, look;
 
 	for (;;) {
 		struct pollfd polled[POLLED] = {
@@ -364,9 +431,13 @@ static int vm_serve(struct vm *vm, struct error **err)
 		look = look_at_disks(vm, err);
 		if (look < 0)
 			return -1;
-		if (poll(polled, POLLED, time_to_wait(vm, sooner(look, wanted))) < 0 &&
+		wait = sooner(debugger_prepare(&vm->debugger, &polled[DEBUGGER]),
+			      memory_dump_prepare(&vm->dump, &polled[DUMP]));
+		wait = sooner(wait, look);
+		if (poll(polled, POLLED, time_to_wait(vm, sooner(wait, wanted))) < 0 &&
 		    errno != EINTR)
 			return error_errno(err, ERR_SYSTEM, "cannot wait for the VM");
+		hold_deadlines(vm);
 		if (interrupt_caught())
 			return error_set(err, ERR_INTERRUPTED, "the VM was stopped by a signal");
 		read_status(vm);
@@ -380,9 +451,13 @@ static int vm_serve(struct vm *vm, struct error **err)
 		if (check_output(vm, err) < 0)
 			return -1;
 		read_console(vm);
+		if (debugger_serve(&vm->debugger, &polled[DEBUGGER]))
+			vm_tell_debugger(vm);
 		if (polled[ENDED].revents)
 			return 0;
-		if (time_left(vm) == 0)
+		if (serve_dump(vm))
+			return VM_DUMPED;
+		if (time_left(vm) == 0 && vm->dump.state != DUMP_RUNNING)
 			return VM_EXPIRED;
 		if (!vm->started && boot_limit_passed(&vm->boot))
 			return VM_UNBOOTED;
@@ -537,7 +612,7 @@ static int add_root_disks(struct vm_config *config, struct vm_disk disks[static 
 }
 
 /* Boots once. Sets AGAIN if a second boot is worthwhile. DEADLINE is as in struct vm. */
-static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_result *result,
+static int vm_boot(const struct vm_config *config, int64_t *deadline, struct vm_result *result,
 		   bool *again, struct error **err)
 {
 	_cleanup_(vm_cleanup) struct vm vm = {
@@ -548,14 +623,17 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 		.status = -1,
 		.sizes = -1,
 		.screen.resized = -1,
-		.deadline = deadline,
+		.deadline = *deadline,
+		.seen = clock_milliseconds(),
+		.debugger = DEBUGGER_NONE,
+		.dump = DUMP_NONE,
 	};
 	int late;
 
 	boot_limit_begin(&vm.boot, config->boot_timeout, config->kvm);
 	vm.in.from = vm.in.to = vm.out.from = vm.out.to = vm.error.from = vm.error.to = -1;
 	*result = (struct vm_result){ 0 };
-	if (vm_start(&vm, err) < 0)
+	if (vm_start(&vm, &result->dump, err) < 0)
 		return -1;
 	late = vm_serve(&vm, err);
 	if (late < 0)
@@ -565,7 +643,8 @@ static int vm_boot(const struct vm_config *config, int64_t deadline, struct vm_r
 		return -1;
 	vm_screen_end(&vm.screen);
 	copy_last_lines(&vm, result);
-	*again = (!deadline || clock_milliseconds() < deadline) && is_transient(&vm, late);
+	*deadline = vm.deadline;
+	*again = (!*deadline || clock_milliseconds() < *deadline) && is_transient(&vm, late);
 	return vm_judge(&vm, late, result, err);
 }
 
@@ -586,12 +665,12 @@ int vm_run(const struct vm_config *given, struct vm_result *result, struct error
 	config.script = script = vng_guest_script(&config, err);
 	if (!script || add_root_disks(&config, disks, err) < 0)
 		return -1;
-	status = vm_boot(&config, deadline, result, &again, &first);
+	status = vm_boot(&config, &deadline, result, &again, &first);
 	if (again) {
 		if (config.again)
 			config.again(first->message, config.context);
 		error_free(&first);
-		status = vm_boot(&config, deadline, result, &again, &first);
+		status = vm_boot(&config, &deadline, result, &again, &first);
 	}
 	*err = STEAL_PTR(first);
 	return status;

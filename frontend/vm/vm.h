@@ -7,6 +7,7 @@
 #include "lib/error.h"
 
 struct vm_result {
+	struct vm_dump dump;
 	bool timed_out; /* the timeout expired */
 	bool ended;	/* config->watch ended the VM */
 	bool started;	/* the command started */

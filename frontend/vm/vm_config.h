@@ -10,6 +10,7 @@
 #define VM_SHARES_MAX 16
 #define VM_DISKS_MAX 32
 #define VM_OVERLAYS_MAX 4
+#define VM_DUMP_NAME "vmcore"
 
 /* The kind of the guest's root filesystem. */
 enum vm_root_kind {
@@ -51,6 +52,15 @@ struct vm_terminal {
 	unsigned short rows, columns;
 };
 
+/* A VM with config->gdb: it waits, runs under the debugger, or runs without it again. */
+enum vm_debugger { VM_DEBUGGER_AWAITED, VM_DEBUGGER_ATTACHED, VM_DEBUGGER_LEFT };
+
+/* What became of a guest's memory: config->dump. */
+struct vm_dump {
+	uint64_t bytes;	   /* size of the file; 0: no file */
+	char failure[200]; /* why; "" if there was no reason to write one */
+};
+
 struct vm_config {
 	struct vm_root root;
 	const struct kernel *kernel;
@@ -65,6 +75,12 @@ struct vm_config {
 	unsigned int timeout;	   /* seconds; 0 for none */
 	unsigned int boot_timeout; /* seconds until the command starts; 0: see boot_limit.h */
 	bool kvm;		   /* otherwise emulated */
+	bool gdb;		   /* do not start before a debugger says so: debugger.h */
+	/* Keep the memory of a kernel that panics as VM_DUMP_NAME in this directory, unless that
+	 * exists: memory_dump.h. Not with the host's root. */
+	bool dump;
+	bool dump_virtual; /* with virtual addresses, which qemu reads from the page tables */
+	int dump_directory;
 	bool unsealed;	   /* vng and qemu see the whole host, read-only, and its processes */
 	char *const *argv; /* NULL for a login shell, which needs TERMINAL */
 	/* Connects the command to the caller's terminal, which is standard input and output. If
@@ -78,11 +94,14 @@ struct vm_config {
 	 * called after every event and returns the milliseconds until the next call (-1: no limit),
 	 * or 0 to end the VM. `started` is called once, before the command's first output is passed
 	 * on. `again` is called before a second boot, if the first kernel died before the command
-	 * started, for a reason typical of a busy host (WHY, without a final period). */
+	 * started, for a reason typical of a busy host (WHY, without a final period). `debugger` is
+	 * called when a VM with `gdb` begins to wait at SOCKET, and each time a debugger comes or
+	 * goes; until it is gone, no time limit counts. */
 	void (*started)(void *context);
 	void (*again)(const char *why, void *context);
 	void (*output)(int fd, const char *data, size_t size, void *context);
 	void (*console)(const char *data, size_t size, void *context);
 	int (*watch)(void *context);
+	void (*debugger)(enum vm_debugger state, const char *socket, void *context);
 	void *context;
 };

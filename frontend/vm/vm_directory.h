@@ -16,3 +16,14 @@
 /* The terminal's FIFOs in VM_DIR: the guest reads the first and writes the second. */
 #define VM_TERMINAL_IN "terminal.in"
 #define VM_TERMINAL_OUT "terminal.out"
+
+/* Those of qemu's gdb stub, likewise; qemu finds them as gdb.in and gdb.out. */
+#define VM_GDB "gdb"
+#define VM_GDB_IN VM_GDB ".in"
+#define VM_GDB_OUT VM_GDB ".out"
+
+/* Those of its monitor, and the one it writes the guest's memory to. */
+#define VM_MONITOR "monitor"
+#define VM_MONITOR_IN VM_MONITOR ".in"
+#define VM_MONITOR_OUT VM_MONITOR ".out"
+#define VM_MEMORY "memory"

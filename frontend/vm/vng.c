@@ -111,6 +111,18 @@ static char *qemu_options(const struct vm_config *config, const char *dir, const
 			" -device virtio-serial-pci"
 			" -device virtconsole,chardev=rootlet-terminal",
 			dir);
+	/* The stub stops the guest when the debugger stops it, and does not start it before. */
+	if (config->gdb)
+		fprintf(out,
+			" -S -chardev pipe,id=rootlet-gdb,path=%s/" VM_GDB
+			" -gdb chardev:rootlet-gdb",
+			dir);
+	/* A guest that resets or powers off is paused, until the monitor says more. */
+	if (config->dump)
+		fprintf(out,
+			" -no-shutdown -chardev pipe,id=rootlet-monitor,path=%s/" VM_MONITOR
+			" -mon chardev=rootlet-monitor,mode=control",
+			dir);
 	/* It replaces the bzImage, which vng has read the version from. */
 	if (config->kernel->elf >= 0)
 		fprintf(out, " -kernel /proc/%s/fd/%d", self, config->kernel->elf);
@@ -192,6 +204,8 @@ static void add_kernel_words(struct vng_words *words, const struct vm_config *co
 		 config->console ? "loglevel=7 panic=-1" : "loglevel=4 panic=-1");
 	if (!config->kvm)
 		add_emulated_clock(words);
+	if (config->gdb)
+		add_pair(words, "--append", "nokaslr"); /* addresses are those of vmlinux */
 	if (config->append)
 		add_pair(words, "--append", config->append);
 }

@@ -18,7 +18,7 @@ from support.schemas import stream
 from support.terminal import Terminal
 from support.trees import inside
 from support.world import (AS_ROOT, BUILD, NOBODY, Home, Outcome, Tidy, kill, own_rootfs, wait_until,
-                           without)
+                           other_user, without)
 
 TIMEOUT, INTERRUPTED, FAILED_VM = 124, 130, 125
 rootfs = own_rootfs()
@@ -494,6 +494,58 @@ def drained(process, seconds=60):
     return process.returncode
 
 
+# A stub that answers each line.
+STUB = "exec 3<>/mnt/gdb.in 4<>/mnt/gdb.out; while read -r line <&3; do echo \"stub: $line\" >&4; done"
+
+
+def attach(path, user):
+    """Says hello to the debugger's socket, and returns the answer."""
+    code = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+            "s.sendall(b'hello\\n'); print(s.makefile().readline())")
+    return subprocess.run(["python3", "-c", code, path], capture_output=True, text=True, timeout=60,
+                          check=False, **user.switch())
+
+
+def debugged():
+    """vm.py attaches the real gdb to a guest; this is about the way to the stub."""
+    other = other_user() if AS_ROOT else None
+    with Tidy(home) as tidy:
+        began = time.monotonic()
+        process = start(STUB, "--gdb", "--timeout", "2")
+        line = next((line.decode() for line in process.stderr if b"waits for a debugger" in line), "")
+        found = re.search(r"; run: gdb VMLINUX -ex 'target remote (\S+)'$", line)
+        path = found.group(1) if found else "/nonexistent"
+        mode = os.stat(os.path.dirname(path)).st_mode & 0o777 if found else None
+        stranger = attach(path, other) if other else None
+        time.sleep(max(0, began + 3 - time.monotonic()))  # the time limit would end it before
+        answer = attach(path, home.user)
+        out, err = process.communicate(timeout=60)
+        wrong = tidy.complaints()
+    tap.report(found and mode == 0o700, "--gdb prints the line to type; the socket's directory is private",
+               line, mode)
+    if other:
+        tap.report("Permission denied" in stranger.stderr, "--gdb: another user cannot attach", stranger)
+    else:
+        tap.skip("--gdb: another user cannot attach", "needs root and a second user")
+    tap.report(answer.stdout == "stub: hello\n\n", "--gdb: --timeout does not count while it waits",
+               answer, err)
+    tap.report(process.returncode == TIMEOUT and b"the debugger is gone: time limits count again" in err,
+               "--gdb: when the debugger is gone, --timeout counts", process.returncode, err, out)
+    tap.report(found and not os.path.exists(os.path.dirname(path)) and not wrong,
+               "--gdb leaves nothing behind", *wrong)
+    with Tidy(home) as tidy:
+        process = start(f"printf '%s\\n' \"$@\" end; {STUB}", "--gdb", "--quiet")
+        line = next((line.decode() for line in process.stderr), "")
+        words = list(iter(lambda: process.stdout.readline().decode().strip(), "end"))
+        kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        wrong = tidy.complaints()
+    tap.report(process.returncode == INTERRUPTED and "waits for a debugger" in line and not wrong,
+               "--gdb --quiet still prints that line, and Ctrl-C ends the wait", line, err, *wrong)
+    tap.report("nokaslr" in words and any(" -S " in word and " -gdb chardev:" in word for word in words),
+               "--gdb: the kernel's addresses are not random, and qemu waits", words)
+
+
 SAYINGS = {
     "an exit status": (f"echo started >{STATUS}; echo exit 37 >{STATUS}", 37, ""),
     "two exit statuses": (f"echo exit 3 >{STATUS}; echo exit 4 >{STATUS}", 3, ""),
@@ -881,6 +933,7 @@ unsealed()
 installations()
 below_mnt()
 floods()
+debugged()
 sayings()
 as_json()
 shows_boot()

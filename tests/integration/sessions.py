@@ -1,5 +1,6 @@
 """rootlet fstests with a test program instead of vng: the arguments that vng gets, how guest output and
 result files are interpreted, and the display. No VM is booted."""
+import base64
 import glob
 import hashlib
 import json
@@ -529,6 +530,61 @@ def oops():
              run.tests)
 
 
+COUNTED = """static int taken(int x)
+{
+	if (x)
+		return 1;
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	return taken(argc) - 1;
+}
+"""
+# Stand-ins for the archives that frontend/guest/fstests.sh leaves, one of them hostile.
+LEAVES = r"""
+echo generic/001 >$results/rootlet.list
+running generic/001; echo ' 1s'
+base64 -d <<<'%s' >$results/gcov-1.tar
+ln -s /etc/passwd $results/gcov-2.tar
+finish 0
+"""
+
+
+def counted():
+    """--gcov: a program stands for the kernel: its counts come back, and lcov finds its notes."""
+    tree = build_dir(MAGIC + EROFS + EXT4 + "CONFIG_GCOV_KERNEL=y\n")
+    home.write("build/fs/counted.c", COUNTED)
+    for command in (["gcc", "--coverage", "-c", "-o", "fs/counted.o", "fs/counted.c"],
+                    ["gcc", "--coverage", "-o", "counted", "fs/counted.o"], [f"{tree}/counted"]):
+        subprocess.run(command, cwd=tree, check=True, **home.user.switch())
+    # The guest's link to the notes leads elsewhere.
+    staged = home.make_dir(f"{home.dir}/staged")
+    place = home.make_dir(f"{staged}{tree}/fs")
+    os.rename(f"{tree}/fs/counted.gcda", f"{place}/counted.gcda")
+    os.symlink("/etc/passwd", f"{place}/counted.gcno")
+    archive = subprocess.run(["tar", "-C", staged, "-c", "."], check=True, capture_output=True).stdout
+    run = Run(LEAVES % base64.b64encode(archive).decode(), "--gcov", image=tree, tests=["generic/001"])
+    info = run.read("gcov.info")
+    lcov = shutil.which("lcov")
+    run.says(run.outcome.status == 0 and
+             run.last.get("gcov") == {"archives": 1, "lcov": "gcov.info" if lcov else None} and
+             os.path.isfile(f"{run.dir}/gcov-1.tar") and not os.path.lexists(f"{run.dir}/gcov-2.tar"),
+             "--gcov: a guest's archive comes to the run's directory, a link does not", run.last.get("gcov"))
+    if lcov:
+        run.says(f"SF:{tree}/fs/counted.c\n" in info and "\nDA:4,1\n" in info and "\nDA:5,0\n" in info and
+                 not os.path.lexists(f"{run.dir}/gcov.work"),
+                 "--gcov: lcov says which lines were executed", info)
+    else:
+        tap.skip("--gcov: lcov says which lines were executed", "lcov is not installed")
+    run = Run(LEAVES % "bm8gYXJjaGl2ZQ==", "--gcov", image=tree, tests=["generic/001"])
+    run.says(run.outcome.status == 0 and run.last.get("gcov") == {"archives": 1, "lcov": None},
+             "--gcov: a damaged archive changes no result", run.last.get("gcov"))
+    shutil.rmtree(tree)
+
+
 PANIC = r"""
 printf 'generic/00%d\n' 1 2 >$results/rootlet.list
 running generic/001
@@ -995,8 +1051,8 @@ def in_tree():
 # Arguments name the only cases to run.
 for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
              files, suffixed, excluded, excluded_in_sections, excludes_reported, busy_host,
-             unbooted, oops, stops, no_boot, unstartable, needs_told, shown, shown_together, build_leftovers,
-             built, build_rootfs, repeated, quarantined):
+             unbooted, oops, counted, stops, no_boot, unstartable, needs_told, shown, shown_together,
+             build_leftovers, built, build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()

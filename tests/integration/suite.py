@@ -2,8 +2,11 @@
 do not run, crash the kernel and hang; what is reported, and what remains."""
 import glob
 import json
+import mmap
 import os
 import re
+import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree
 
@@ -17,13 +20,38 @@ mini = Mini()
 home = mini.home
 
 
+def kept_memory(directory, last):
+    """--dump-on-crash: the memory of the kernel that crashed, for crash(8) and gdb."""
+    path = f"{directory}/vmcore"
+    size, disk = os.path.getsize(path), os.stat(path).st_blocks * 512
+    tap.report(last.get("dump") == {"file": "vmcore", "bytes": size} and 1 << 30 <= size < 1280 << 20 and
+               disk < size // 2, "the memory of a kernel that crashes is kept, without its zeros",
+               last.get("dump"), disk)
+    tap.note(f"vmcore: {size >> 20} MiB, {disk >> 20} MiB on the disk")
+    headers = subprocess.run(["readelf", "--wide", "-h", "-l", "-n", path], capture_output=True, text=True,
+                             check=False)
+    tap.report(headers.returncode == 0 and not headers.stderr and "CORE (Core file)" in headers.stdout and
+               "QEMU" in headers.stdout and re.search(r"LOAD +0x\w+ 0xffff8\w+ ", headers.stdout),
+               "vmcore is an ELF core file with the kernel's addresses and registers", headers.stdout[-2000:],
+               headers.stderr)
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+        tap.report(memory.find(b"sysrq triggered crash") > 0, "vmcore has the kernel's last message")
+    if shutil.which("gdb"):
+        gdb = subprocess.run(["gdb", "-nx", "-batch", "-c", path, "-ex", "x/i $pc"],
+                             capture_output=True, text=True, check=False)
+        tap.report(re.search(r"^=> 0xffffffff\w+:\t\w", gdb.stdout, re.M),
+                   "gdb opens vmcore and finds where the CPU was", gdb.stdout, gdb.stderr)
+    else:
+        tap.skip("gdb opens vmcore", "gdb is not installed")
+
+
 def everything():
     """All tests, in three boots: one test crashes the kernel and another hangs."""
     junit = f"{home.dir}/junit.xml"
     exclude = home.write("exclude.list", "# of another machine\ngeneric/004 # hangs\n")
     before = mini.state()
     outcome, seen, last, wrong = mini.run_json("--test-timeout", "60", "--junit", junit, "--mkfs-options",
-                                               "-b 2048",
+                                               "-b 2048", "--dump-on-crash",
                                                tests=["-g", "all", "-E", exclude])
     tap.report(outcome.status == 3 and last.get("event") == "result" and
                last.get("status") == "crashed" and last.get("exit_status") == 3,
@@ -58,8 +86,9 @@ def everything():
                progress[-1:])
     directory = last.get("results", "")
     tap.report(sorted(os.listdir(directory)) == ["check.out", "console.log", "kernel.jsonl", "results",
-                                              "run.json", "tests.jsonl"],
+                                              "run.json", "tests.jsonl", "vmcore"],
                "the run directory has the right files", directory)
+    kept_memory(directory, last)
     tap.report(os.path.exists(f"{directory}/results/mini/101.full") and
                open(f"{directory}/results/mini/101.full",
                     encoding="utf-8").read() == "the last line before it\n",
@@ -195,8 +224,13 @@ def usage():
             ("more devices than disks", mini.words("--devices", "1", "--device", "/dev/null", "--device",
                                                    "/dev/null"), "--device is given 2 times"),
             ("--kmemleak with a kernel that has none", mini.words("--kmemleak"),
-             "has no kmemleak; fix: build one"),
+             "lacks CONFIG_DEBUG_KMEMLEAK; fix: build one"),
+            ("--gcov with a kernel that does not count", mini.words("--gcov"),
+             "lacks CONFIG_GCOV_KERNEL; fix: build one"),
             ("a missing baseline", mini.words("--baseline", "nosuch"), "run nosuch does not exist"),
+            ("--dump-on-crash with --host-root",
+             mini.words("--host-root", "--dump-on-crash", kernel="/nonexistent"),
+             "--dump-on-crash does not go with --host-root"),
             ("--host-root with a rootfs", mini.words("--host-root", "--name", "x"), "uses no rootfs"),
             ("runs with an unknown subcommand", ["runs", "remove"],
              "list, show, compare, durations, flaky, merge, report, archive, save, baselines, prune"),

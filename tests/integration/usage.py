@@ -88,7 +88,8 @@ CASES += [Case(f"fstests {' '.join(more)}", ["fstests", "--kernel", "distro", "-
               ("--retry-failed does not go with --until-failure", "--until-failure", "--retry-failed", "1"),
               ("--install-missing does not go with --repeat", "--repeat", "2", "--install-missing"),
               ("--repeat does not go with --shard", "--repeat", "2", "--shard", "1/2"),
-              ("-i does not go with --repeat", "--repeat", "2", "--", "-i", "3"))]
+              ("-i does not go with --repeat", "--repeat", "2", "--", "-i", "3"),
+              ("--gdb is for one guest.* does not go with --jobs", "--gdb", "--jobs", "2"))]
 KUBERNETES = ["fstests", "--kernel", "distro", "--fstests", "/nonexistent", "--cluster", "kubernetes",
               "--cluster-tasks", "2", "--cluster-directory", "/shared", "--cluster-option", "image=i",
               "--cluster-option", "claim=c", "--cluster-option", "kvm=none"]
@@ -98,6 +99,9 @@ CASES += [Case(f"fstests: {what}", [*KUBERNETES, *more], 2, says) for what, says
     ("--cluster with --device", "--device does not go with --cluster", "--device", "x"),
     ("--cluster with --baseline", "--baseline does not go with --cluster.*runs compare", "--baseline", "x"),
     ("--cluster with --repeat", "--repeat does not go with --shard or --cluster", "--repeat", "2"),
+    ("--cluster with --gdb", "--gdb is for one guest.* does not go with --cluster", "--gdb"),
+    ("--cluster with --dump-on-crash", "--dump-on-crash does not go with --cluster", "--dump-on-crash"),
+    ("--cluster with --gcov", "--gcov does not go with --cluster", "--gcov"),
     ("--cluster with --json", "--json does not go with --cluster", "--json"),
     ("--cluster with --jobs auto", "--jobs auto does not go with --cluster", "--jobs", "auto"),
     ("--cluster with tests in an order", "-r does not go with --cluster", "--", "-r"),

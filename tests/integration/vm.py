@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -306,12 +307,41 @@ def sandboxed(front):
     return wait_until(seen, 120)
 
 
+def gdb(line):
+    """Runs gdb by the line that rootlet printed, and returns what it said about the processor."""
+    words = [*shlex.split(line.replace("gdb VMLINUX", "gdb", 1)), "-nx", "-batch",
+             "-ex", "info registers rip", "-ex", "detach"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+                          check=False, **home.user.switch())
+    return done.stdout + done.stderr
+
+
+def debugged(front):
+    """Attaches the real gdb twice: to the guest that waits, and while it boots."""
+    said = front.stderr.readline
+    line = next((found.group(1) for found in (re.search(r"waits for a debugger; run: (gdb .*)", text.decode())
+                                              for text in iter(said, b"")) if found), "")
+    if not shutil.which("gdb"):
+        tap.skip("run --gdb: gdb attaches", "gdb is not installed")
+        return
+    first, second = gdb(line), gdb(line)
+    tap.report(re.search(r"^rip +0xfff0 ", first, re.M),
+               "run --gdb: gdb finds the guest before its first instruction", line, first)
+    found = re.search(r"^rip +(0x[0-9a-f]+) ", second, re.M)
+    tap.report(found and found.group(1) != "0xfff0",
+               "run --gdb: gdb leaves, the guest runs, and gdb comes back", second)
+
+
 def deaths():
     """The VM ends with the front end, however that dies."""
-    for what, number, status in (("kill -9", signal.SIGKILL, -9), ("Ctrl-C", signal.SIGINT, INTERRUPTED)):
+    for what, number, status, more in (("kill -9", signal.SIGKILL, -9, []),
+                                       ("Ctrl-C", signal.SIGINT, INTERRUPTED, ["--gdb"])):
         with Tidy(home) as tidy:
-            front = home.start("run", "--kernel", "distro", *QUICK, "--timeout", "300", "--", "sleep", "1000")
+            front = home.start("run", "--kernel", "distro", *QUICK, *more, "--timeout", "300", "--", "sleep",
+                               "1000")
             there = sandboxed(front)
+            if more:
+                debugged(front)
             kill(front.pid, number)
             _, err = front.communicate(timeout=300)
             wrong = tidy.complaints()
