@@ -152,7 +152,7 @@ static void decode_traces(struct fstests_job *j)
 	_cleanup_error_ struct error *err = NULL;
 
 	if (build && trace_decode(&j->run.kernel, build, &j->run.dir, &err) < 0)
-		progress_note(j->run.progress, "%s", error_text(err));
+		progress_note_error(j->run.progress, err);
 }
 
 /* Stores and prints the outcome of the run. WHY: why the tests could not be run, or NULL. */
