@@ -212,6 +212,7 @@ static const struct {
 	{ "rootlet-helper", probe_helper },
 	{ "policy", probe_policy },
 	{ "sub-id ranges", probe_subids },
+	{ "libsubid", probe_libsubid },
 	{ "newuidmap, newgidmap", probe_idmap_programs },
 	{ "user namespaces", probe_namespaces },
 	{ "seal of VMs", probe_seal },

@@ -87,8 +87,8 @@ def no_apt():
                "quickstart: no apt-get", outcome)
 
 
-# Each manager: the packages in $ABSENT are not installed, it cannot find those in $UNKNOWN, and it records what
-# it is told to install.
+# Each manager: the packages in $ABSENT are not installed, it cannot find those in $UNKNOWN, and it records
+# what it is told to install.
 MANAGER = """#!/bin/bash
 case "${0##*/} $*" in
 rpm\\ *|pacman\\ -T*) [[ " $ABSENT " != *" ${!#} "* ]] ;;
