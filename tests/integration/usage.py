@@ -35,7 +35,7 @@ OPTIONS = {
     "configurations": ["list", "show FS/NAME", "--json"],
     "kconfig": ["--configuration", "--check", "--json"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
-    "cache": ["list", "verify", "prune", "--max-size", "--json"],
+    "cache": ["list", "verify", "prune", "export", "import", "--max-size", "--json"],
     "doctor": ["--json"],
     "policy": [r"check \[FILE\]", "show", "seccomp", "--json"],
     "audit": ["show", "verify", "--json", "--last"],
