@@ -180,6 +180,38 @@ def systems():
                    f"install-helper: install command, {name}", outcome)
 
 
+# Its variables; its name; what is added for user namespaces that are forbidden, and for gpgv.
+CI_SYSTEMS = (
+    ({}, "none known", "", ""),
+    ({"GITHUB_ACTIONS": "true"}, "GitHub Actions, by GITHUB_ACTIONS", f"sudo sysctl -w {APPARMOR}=0",
+     "step of the workflow.*:\n +sudo apt-get -y install gpgv"),
+    ({"GITLAB_CI": "true", "CI_DISPOSABLE_ENVIRONMENT": "true"}, "GitLab CI/CD, in a container",
+     r'config.toml:\n +security_opt = \["seccomp=unconfined",',
+     "before_script .*\n +apt-get -y install gpgv"),
+    ({"GITLAB_CI": "true"}, "GitLab CI/CD, shell executor", f"sudo sysctl -w {APPARMOR}=0",
+     "machine, once:\n +sudo apt-get -y install gpgv"),
+    ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Kubernetes, by KUBERNETES_SERVICE_HOST",
+     "securityContext:\n +seccompProfile: {type: Unconfined}",
+     "image of the pod:\n +apt-get -y install gpgv"),
+)
+
+
+def ci():
+    """A host that has neither user namespaces nor gpgv, in each CI system."""
+    home.write("os-release", "ID=debian\n")
+    host = covered(("/usr/bin/gpgv", "/dev/null"), ("/etc/os-release", f"{home.dir}/os-release"))
+    host["before"] = [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]
+    for variables, name, namespaces, package in CI_SYSTEMS:
+        outcome = home.run("doctor", "--ci", environment=variables, **host)
+        said = outcome.out.partition("\nCI system: ")[2]
+        tap.report(outcome.status == 1 and said.startswith(name) and
+                   (re.search(f"user namespaces: add .*{namespaces}", said, re.S) and
+                    re.search(f"signatures: add to .*{package}", said) if package else "add to" not in said),
+                   f"doctor --ci: {name}", outcome)
+    outcome = home.run("doctor")
+    tap.report("CI system" not in outcome.out, "doctor without --ci names no CI system", outcome)
+
+
 def virtiofsd():
     """qemu's old virtiofsd has a different version string; vng cannot use it."""
     path = {"PATH": f"{home.dir}/bin:/usr/bin:/bin"}
@@ -203,7 +235,8 @@ if AS_ROOT:
     apparmor()
     namespaces_by_name()
     systems()
+    ci()
 else:
-    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone", "install commands"):
+    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone", "install commands", "--ci"):
         tap.skip(f"doctor: {case}", "needs root to mount other files over the host's")
 tap.done()

@@ -36,7 +36,7 @@ OPTIONS = {
     "kconfig": ["--configuration", "--check", "--json"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
     "cache": ["list", "verify", "prune", "export", "import", "--max-size", "--json"],
-    "doctor": ["--json"],
+    "doctor": ["--ci", "--json"],
     "policy": [r"check \[FILE\]", "show", "seccomp", "--json"],
     "audit": ["show", "verify", "--json", "--last"],
 }
