@@ -1,9 +1,7 @@
 #include "policy/subids_find.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/subids.h"
 
@@ -89,13 +87,4 @@ bool subids_find_in(const char *users, const char *groups, const char *name, uid
 bool subids_find(const char *name, uid_t uid, struct subids *subids)
 {
 	return subids_find_in("/etc/subuid", "/etc/subgid", name, uid, subids);
-}
-
-bool subids_find_own(struct subids *subids)
-{
-	const struct passwd *entry = getpwuid(getuid());
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", getuid());
-	return subids_find(entry ? entry->pw_name : number, getuid(), subids);
 }

@@ -17,9 +17,6 @@ struct subids {
  * if not, WHY and FIX are set. */
 bool subids_find(const char *name, uid_t uid, struct subids *subids);
 
-/* As above, for the user that runs this process. A name service may know their name. */
-bool subids_find_own(struct subids *subids);
-
 /* As above, with other files. */
 bool subids_find_in(const char *users, const char *groups, const char *name, uid_t uid,
 		    struct subids *subids);

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "frontend/cli/events.h"
+#include "frontend/cli/install_command.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
 #include "lib/clock.h"
@@ -287,6 +288,13 @@ void progress_note(struct progress *p, const char *format, ...)
 	if (p->drawn)
 		draw(p);
 	fflush(p->out);
+}
+
+void progress_note_error(struct progress *p, const struct error *err)
+{
+	_cleanup_free_ char *message = install_localize(error_text(err));
+
+	progress_note(p, "%s", message ? message : error_text(err));
 }
 
 void progress_event(const struct progress *p, const char *event, json_t *fields)

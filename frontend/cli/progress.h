@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/cleanup.h"
+#include "lib/error.h"
 
 struct progress;
 
@@ -45,6 +46,9 @@ void progress_status(struct progress *p, const char *text);
 
 /* Prints a line of its own, above the progress line. */
 void progress_note(struct progress *p, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Prints an error that does not end the command. */
+void progress_note_error(struct progress *p, const struct error *err);
 
 /* Prints another kind of event with --json, else nothing. Takes ownership of FIELDS. */
 void progress_event(const struct progress *p, const char *event, json_t *fields);

@@ -15,8 +15,8 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/paths.h"
 #include "frontend/cli/text.h"
+#include "frontend/client/own_subids.h"
 #include "frontend/client/release_seen.h"
-#include "policy/subids_find.h"
 #include "proto/channel.h"
 
 #define CHANNEL_IN_HELPER 3
@@ -110,10 +110,9 @@ static int find_own_ids(char ids[static 2][16], struct error **err)
 {
 	struct subids subids;
 
-	if (!subids_find_own(&subids) && !helper_is_installed())
-		return error_set(err, ERR_HOST,
-				 "cannot map user ids: %s; ask an administrator to run: %s",
-				 subids.why, subids.fix);
+	if (!own_subids_find(&subids) && !helper_is_installed())
+		return error_set(err, ERR_HOST, "cannot map user ids: %s; %s%s", subids.why,
+				 own_subids_ask(&subids), subids.fix);
 	snprintf(ids[0], sizeof(ids[0]), "%u", subids.first_uid);
 	snprintf(ids[1], sizeof(ids[1]), "%u", subids.first_gid);
 	return 0;

@@ -542,7 +542,7 @@ static void submission_tidy(struct submission *s)
 		progress_note(s->run->progress, "%s: the run's shared directory stays",
 			      error_text(why));
 	else if (why)
-		progress_note(s->run->progress, "%s", error_text(why));
+		progress_note_error(s->run->progress, why);
 }
 
 int submission_run(struct fstests_run *run, const struct cluster_request *request, const char *path,
@@ -563,7 +563,7 @@ int submission_run(struct fstests_run *run, const struct cluster_request *reques
 	if (result < 0 && *err && (*err)->code == ERR_BUSY)
 		return -1;
 	if ((s.over ? array_jobs_wait(&s.jobs, &later) : submission_stop(&s, &later)) < 0)
-		progress_note(run->progress, "%s", error_text(later));
+		progress_note_error(run->progress, later);
 	error_free(&later);
 	collected = submission_collect(&s, result < 0 ? &later : err);
 	if (!s.over || collected < 0)

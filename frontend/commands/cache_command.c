@@ -1,5 +1,5 @@
-/* rootlet cache: lists, verifies and prunes $XDG_CACHE_HOME/rootlet. Everything in there may be
- * removed at any time. Damaged objects are removed as soon as they are found. */
+/* rootlet cache: lists, verifies, prunes, exports and imports $XDG_CACHE_HOME/rootlet. Everything
+ * in there may be removed at any time. Damaged objects are removed as soon as they are found. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,9 +9,10 @@
 #include "frontend/cli/text.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/cache_objects.h"
+#include "frontend/rootfs/cache_transfer.h"
 #include "frontend/vm/vm_options.h"
 
-enum { VERB_LIST = OPTION_OWN, VERB_VERIFY, VERB_PRUNE, OPTION_MAX_SIZE };
+enum { VERB_LIST = OPTION_OWN, VERB_VERIFY, VERB_PRUNE, VERB_EXPORT, VERB_IMPORT, OPTION_MAX_SIZE };
 
 static const struct option_row cache_rows[] = {
 	{ "list", NULL, VERB_LIST, "list each kind of object, how many there are and their size",
@@ -20,9 +21,12 @@ static const struct option_row cache_rows[] = {
 	  "read everything and remove what is damaged; rootlet rebuilds it when needed" },
 	{ "prune", NULL, VERB_PRUNE,
 	  "remove what was not used for the longest time, unless it is in use" },
+	{ "export", "FILE", VERB_EXPORT,
+	  "write the snapshots and kernels to FILE, for the cache of another machine" },
+	{ "import", "FILE", VERB_IMPORT, "add what export wrote, if it is whole" },
 	{ "--max-size", "SIZE", OPTION_MAX_SIZE, "the size that prune keeps, such as 10G or 500M",
 	  .verb = VERB_PRUNE, .required = true },
-	JSON_ROW("JSON output: an array for list; events for verify and prune, one per line, and "
+	JSON_ROW("JSON output: an array for list; events for the others, one per line, and "
 		 "finally the result"),
 	{ NULL },
 };
@@ -214,6 +218,59 @@ static int cache_run(int verb, uint64_t most, bool json)
 	return json && r < 0 ? document_failure(err, status) : status;
 }
 
+/* --- export and import --- */
+
+static void print_moved(const struct cache_moved *m, bool importing)
+{
+	char size[TEXT_SIZE_LEN];
+
+	text_size(m->bytes, size);
+	if (importing)
+		printf("imported %zu snapshots and %zu kernels of %s; %zu were there, %zu not "
+		       "imported\n",
+		       m->snapshots, m->kernels, size, m->present, json_array_size(m->rejected));
+	else
+		printf("exported %zu snapshots and %zu kernels: %s\n", m->snapshots, m->kernels,
+		       size);
+}
+
+static json_t *describe_moved(const struct cache_moved *m, bool importing)
+{
+	json_t *result =
+		json_pack("{s:I, s:I, s:I}", "snapshots", (json_int_t)m->snapshots, "kernels",
+			  (json_int_t)m->kernels, "bytes", (json_int_t)m->bytes);
+
+	if (importing) {
+		json_object_set_new(result, "present", json_integer((json_int_t)m->present));
+		json_object_set(result, "rejected", m->rejected);
+	}
+	return result;
+}
+
+static int cache_move(const char *path, bool importing, bool json)
+{
+	struct progress *progress = progress_new(json ? PROGRESS_JSON : PROGRESS_STDOUT);
+	struct cache_moved moved = { .rejected = json_array() };
+	_cleanup_error_ struct error *err = NULL;
+	int r, status;
+
+	interrupt_catch();
+	r = importing ? cache_import(path, progress, &moved, &err)
+		      : cache_export(path, progress, &moved, &err);
+	progress_end(progress);
+	progress_free(&progress);
+	status = r < 0				       ? report_error("cache", err)
+		 : json_array_size(moved.rejected) > 0 ? EXIT_TRUST
+						       : EXIT_OK;
+	if (r == 0 && !json)
+		print_moved(&moved, importing);
+	if (json)
+		status = r < 0 ? event_failure(json_object(), err, status)
+			       : event_result(describe_moved(&moved, importing), status);
+	json_decref(moved.rejected);
+	return status;
+}
+
 static int command_cache(const struct parsed_line *line)
 {
 	const char *size = line_value(line, OPTION_MAX_SIZE);
@@ -222,16 +279,20 @@ static int command_cache(const struct parsed_line *line)
 	if (size && !most && strcmp(size, "0") != 0)
 		return report_usage(line->name,
 				    "invalid size \"%.80s\": give one such as 10G or 500M", size);
+	if (line->verb == VERB_EXPORT || line->verb == VERB_IMPORT)
+		return cache_move(line->operands[0], line->verb == VERB_IMPORT,
+				  line_has(line, OPTION_JSON));
 	return cache_run(line->verb, most, line_has(line, OPTION_JSON));
 }
 
 const struct command cache_command = {
 	.name = "cache",
-	.summary = "list, verify and prune the cache",
+	.summary = "list, verify, prune and move the cache",
 	.about = "The cache holds downloads, snapshots (finished trees that the next create with "
 		 "the same settings clones), the images that guests boot from, and builds of "
 		 "fstests.",
-	.statuses = "0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged.",
+	.statuses = "0 done; 1 failed; 2 wrong command line; 3 verify: something was damaged; "
+		    "import: not everything was imported.",
 	.rows = cache_rows,
 	.run = command_cache,
 };

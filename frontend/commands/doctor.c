@@ -12,6 +12,7 @@
 #include "frontend/cli/events.h"
 #include "frontend/cli/style.h"
 #include "frontend/cli/text.h"
+#include "frontend/commands/doctor_ci.h"
 #include "frontend/commands/doctor_kernel.h"
 #include "frontend/commands/doctor_policy.h"
 #include "frontend/rootfs/image_cache.h"
@@ -23,7 +24,15 @@
 #define SPACE_NEEDED (2ull << 30)
 #define SPACE_WISHED (6ull << 30)
 
-static const struct option_row doctor_rows[] = { JSON_ROW(JSON_FINDINGS), { NULL } };
+enum { OPTION_CI = OPTION_OWN };
+
+static const struct option_row doctor_rows[] = {
+	{ "--ci", NULL, OPTION_CI,
+	  "also print what to add to the configuration of the CI system that runs this",
+	  .once = true },
+	JSON_ROW(JSON_FINDINGS),
+	{ NULL },
+};
 
 static void probe_program(struct finding *f, enum verdict without, const char *program,
 			  const char *package, const char *why)
@@ -212,6 +221,7 @@ static const struct {
 	{ "rootlet-helper", probe_helper },
 	{ "policy", probe_policy },
 	{ "sub-id ranges", probe_subids },
+	{ "libsubid", probe_libsubid },
 	{ "newuidmap, newgidmap", probe_idmap_programs },
 	{ "user namespaces", probe_namespaces },
 	{ "seal of VMs", probe_seal },
@@ -231,6 +241,8 @@ static const struct {
 	{ "space for rootfs", probe_store_space },
 	{ "space for packages", probe_cache_space },
 };
+
+#define PROBES (sizeof(probes) / sizeof(*probes))
 
 static const char *const verdicts[] = { "ok", "warning", "missing" };
 
@@ -260,26 +272,34 @@ static void print_summary(const unsigned counts[static 3])
 
 static int command_doctor(const struct parsed_line *line)
 {
+	struct finding findings[PROBES] = { 0 };
+	const char *names[PROBES];
 	unsigned counts[3] = { 0 };
-	json_t *checks = json_array();
+	json_t *checks = json_array(), *ci = NULL;
 	bool json = line_has(line, OPTION_JSON);
 
-	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		struct finding finding = { 0 };
+	for (size_t i = 0; i < PROBES; i++) {
+		struct finding *f = &findings[i];
 
-		probes[i].probe(&finding);
-		counts[finding.verdict]++;
+		probes[i].probe(f);
+		names[i] = probes[i].what;
+		counts[f->verdict]++;
 		if (json)
-			json_array_append_new(checks, describe_finding(probes[i].what, &finding));
+			json_array_append_new(checks, describe_finding(names[i], f));
 		else
-			print_finding(probes[i].what, &finding);
+			print_finding(names[i], f);
 	}
+	if (line_has(line, OPTION_CI))
+		ci = ci_describe(names, findings, PROBES);
 	if (json)
-		document_print(json_pack("{s:i, s:i, s:i, s:O}", "ok", counts[VERDICT_OK],
+		document_print(json_pack("{s:i, s:i, s:i, s:O, s:O*}", "ok", counts[VERDICT_OK],
 					 "warnings", counts[VERDICT_WARNING], "missing",
-					 counts[VERDICT_MISSING], "checks", checks));
+					 counts[VERDICT_MISSING], "checks", checks, "ci", ci));
 	else
 		print_summary(counts);
+	if (ci && !json)
+		ci_print(ci);
+	json_decref(ci);
 	json_decref(checks);
 	return counts[VERDICT_MISSING] ? EXIT_FAILED : EXIT_OK;
 }

@@ -11,10 +11,10 @@
 #include <sys/xattr.h>
 
 #include "frontend/client/client.h"
+#include "frontend/client/own_subids.h"
 #include "frontend/vm/userns.h"
 #include "lib/landlock_domain.h"
 #include "policy/subids.h"
-#include "policy/subids_find.h"
 
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 15
@@ -30,13 +30,35 @@ void probe_subids(struct finding *f)
 		finding_set(f, VERDICT_OK, "", "not needed: the policy assigns the range");
 		return;
 	}
-	if (!subids_find_own(&subids))
+	if (!own_subids_find(&subids))
 		finding_set(f, VERDICT_MISSING, subids.fix, "%s", subids.why);
 	else if (subids.first_uid == SUBIDS_ROOT_FIRST)
 		finding_set(f, VERDICT_OK, "", "root needs no entry in /etc/subuid");
 	else
 		finding_set(f, VERDICT_OK, "", "user ids from %u, group ids from %u",
 			    subids.first_uid, subids.first_gid);
+}
+
+void probe_libsubid(struct finding *f)
+{
+	bool library = own_subids_has_library();
+	char service[SUBID_SERVICE_SIZE];
+
+	if (helper_is_installed())
+		finding_set(f, VERDICT_OK, "", "not needed: the policy assigns the range");
+	else if (!own_subids_service(service))
+		finding_set(f, VERDICT_OK, "", "%s, and not needed: the ranges are in files",
+			    library    ? "installed"
+			    : LIBSUBID ? "not installed"
+				       : "not built in");
+	else if (library)
+		finding_set(f, VERDICT_OK, "", "installed: it asks %s for the ranges", service);
+	else if (!LIBSUBID)
+		finding_set(f, VERDICT_MISSING, "build rootlet with -Dlibsubid=enabled",
+			    "not built in; it would ask %s for the ranges", service);
+	else
+		finding_set_install(f, VERDICT_MISSING, "libsubid5",
+				    "not installed; it would ask %s for the ranges", service);
 }
 
 /* newuidmap needs the setuid bit or file capabilities to map more than the caller's own id. */

@@ -4,6 +4,7 @@
 #include "frontend/commands/finding.h"
 
 void probe_subids(struct finding *f);
+void probe_libsubid(struct finding *f);
 void probe_idmap_programs(struct finding *f);
 void probe_namespaces(struct finding *f);
 void probe_seal(struct finding *f);

@@ -7,10 +7,10 @@
 
 #include "frontend/archive/permission.h"
 #include "frontend/client/client.h"
+#include "frontend/client/own_subids.h"
 #include "frontend/rootfs/store.h"
-#include "policy/policy_text.h"
 #include "policy/decide_mirror.h"
-#include "policy/subids_find.h"
+#include "policy/policy_text.h"
 
 /* As in the audit log. */
 #define DIRECTORY_ARGUMENT "folder=%s"
@@ -157,13 +157,12 @@ static void ask_accounts(struct dry_run *run, const struct profile *profile)
 /* Whether the caller has a range of ids. Without one, the helper does not answer. */
 static bool has_ids(const struct dry_run *run)
 {
-	const struct caller *caller = &run->grant.caller;
 	struct decision d = { .rule = "/etc/subuid, /etc/subgid" };
 	struct subids subids;
 
-	if (helper_is_installed() || subids_find(caller->name, caller->uid, &subids))
+	if (helper_is_installed() || own_subids_find(&subids))
 		return true;
-	snprintf(d.why, sizeof(d.why), "%s; ask an administrator to run: %.100s", subids.why,
+	snprintf(d.why, sizeof(d.why), "%s; %s%.100s", subids.why, own_subids_ask(&subids),
 		 subids.fix);
 	run->tell("Hello", "", &d, run->context);
 	return false;

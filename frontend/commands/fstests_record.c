@@ -168,7 +168,7 @@ static void decode_traces(struct fstests_job *j)
 	_cleanup_error_ struct error *err = NULL;
 
 	if (build && trace_decode(&j->run.kernel, build, &j->run.dir, &err) < 0)
-		progress_note(j->run.progress, "%s", error_text(err));
+		progress_note_error(j->run.progress, err);
 }
 
 static void collect_coverage(struct fstests_job *j)

@@ -2,12 +2,14 @@
 found and never used, and that two simultaneous creates share one snapshot."""
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tarfile
 import tempfile
 import time
 
@@ -515,6 +517,148 @@ def fresh(home, server):
                outcome, bases(home))
 
 
+# --- export and import -----------------------------------------------------------------------------
+
+KERNEL = "6.1_6.1-1"
+
+
+def kernel(home):
+    """Puts a kernel into the cache, as kernel_package.c does. Returns the path of its image."""
+    at, link = ".cache/rootlet/kernels", f"{mirrors.SUITE}-{mirrors.arch()}"
+    files = {"boot/vmlinuz": b"kernel" * 10000, "lib/modules/6.1/one.ko": b"module"}
+    for path, data in files.items():
+        home.write(f"{at}/{KERNEL}/{path}", data)
+    image, module = (f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in files.items())
+    home.write(f"{at}/{KERNEL}/.sums", f"# directory boot\n{image}# directory lib\n# directory lib/modules\n"
+               f"# directory lib/modules/6.1\n{module}# directory usr\n# link usr/lib -> ../lib\n")
+    home.run("-c", f"cd {at} && mkdir {KERNEL}/usr && ln -s ../lib {KERNEL}/usr/lib && ln -s {KERNEL} {link}",
+             program="/bin/sh")
+    return f"rootlet/kernels/{link}/boot/vmlinuz"
+
+
+def entry(name, data=b"", **more):
+    """Returns an entry for packed(); MORE are attributes of tarfile.TarInfo."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for key, value in more.items():
+        setattr(info, key, value)
+    return info, data
+
+
+def archive(entries):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for info, data in entries:
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def packed(home, name, entries):
+    """Writes a file for `cache import`."""
+    data = archive([entry("rootlet-cache", b"rootlet cache 1\n"), *entries])
+    done = subprocess.run(["zstd", "-q"], input=data, stdout=subprocess.PIPE, check=True)
+    return home.write(name, done.stdout)
+
+
+def moved(home, server):
+    """A cache in one file, on another machine with the same ids."""
+    other, file = Home(), f"{home.dir}/moved.cache"
+    made, image = create(home, server, "moved"), kernel(home)
+    exported = home.run("cache", "export", file)
+    imported = other.run("cache", "import", file)
+    count = len(bases(home))
+    tap.report(made.status == 0 and exported.status == 0 and imported.status == 0 and
+               f"exported {count} snapshots and 1 kernels" in exported.out and
+               f"imported {count} snapshots and 1 kernels" in imported.out and
+               bases(other) == bases(home), "cache import adds what cache export wrote", exported, imported)
+    again = other.run("cache", "import", file, "--json")
+    told = json.loads((again.out.splitlines() or ["{}"])[-1])
+    tap.report(again.status == 0 and told.get("present") == count + 1 and not told["snapshots"],
+               "cache import leaves what the cache has", again)
+    with open(f"{other.cache}/{image}", "rb") as found:
+        tap.report(found.read(6) == b"kernel", "an imported kernel is the release's")
+    cloned = create(other, server, "moved")
+    tap.report(cloned.status == 0 and way_of(cloned), "an imported snapshot is cloned", cloned)
+    same(f"{home.store}/moved", f"{other.store}/moved", ", made of an imported snapshot,")
+    verify = other.run("cache", "verify")
+    tap.report(verify.status == 0 and re.search(", 0 damaged$", verify.out, re.M),
+               "cache verify finds no damage in what was imported", verify)
+    hostile(home, recipe_of(home))
+    shutil.rmtree(f"{home.cache}/rootlet/kernels")
+    home.run("delete", "--name", "moved", "--yes")
+
+
+def recipe_of(home):
+    with open(f"{home.cache}/rootlet/bases/.{bases(home)[0]}.lock", encoding="utf-8") as file:
+        return file.read()
+
+
+ROOT = [entry("./", type=tarfile.DIRTYPE, mode=0o755), entry("./etc", type=tarfile.DIRTYPE, mode=0o755)]
+# What the tree of a snapshot cannot have, and why it is rejected.
+TREES = {
+    "a block device": ([entry("./disk", type=tarfile.BLKTYPE, devmajor=8)], "a device"),
+    "a character device": ([entry("./null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)], "a device"),
+    "a pipe": ([entry("./pipe", type=tarfile.FIFOTYPE)], "a pipe"),
+    "the caller's setuid program": ([entry("./su", b"x", mode=0o4755, uid=65535)], "outside of the range"),
+    "a file of a foreign group": ([entry("./x", b"x", gid=4000000000)], "outside of the range"),
+    "a file above it": ([entry("../../../escaped", b"x")], "cannot unpack"),
+    "an absolute name": ([entry("/escaped", b"x")], "cannot unpack"),
+    "a file through a link": ([entry("./up", type=tarfile.SYMTYPE, linkname="../../.."),
+                               entry("./up/escaped", b"x")], "cannot unpack"),
+    "a hard link to a file outside": ([entry("./passwd", type=tarfile.LNKTYPE, linkname="../../escaped")],
+                                      "cannot unpack"),
+    "no manifest": ([], "")}
+# Files that are no caches.
+FILES = {
+    "a name that leads out": [entry("../escaped", b"x")], "an absolute name": [entry("/escaped", b"x")],
+    "a link": [entry("kernels/x", type=tarfile.SYMTYPE, linkname="/etc")],
+    "a hard link": [entry("kernels/x", type=tarfile.LNKTYPE, linkname="/etc/passwd")],
+    "a device": [entry("kernels/x", type=tarfile.CHRTYPE)],
+    "the same name twice": [entry("kernels/x/y", b"1"), entry("kernels/x/y", b"2")]}
+
+
+def hostile(home, recipe):
+    """What somebody else wrote into the cache of a runner."""
+    other = Home()
+    entries, keys = [], {}
+    for what, (tree, _) in TREES.items():
+        text = f"{recipe}# {what}\n".encode()
+        key = hashlib.sha256(text).hexdigest()
+        keys[key] = what
+        entries += [entry(f"bases/{key}.recipe", text), entry(f"bases/{key}.tar", archive(ROOT + tree))]
+    strange = re.sub(r"\nids .*", "\nids 7 7", recipe).encode()
+    keys[hashlib.sha256(strange).hexdigest()] = "other ids"
+    keys["0" * 64] = "another recipe"
+    for key, text in ((hashlib.sha256(strange).hexdigest(), strange), ("0" * 64, recipe.encode())):
+        entries += [entry(f"bases/{key}.recipe", text), entry(f"bases/{key}.tar", archive(ROOT))]
+    entries += [entry("kernels/evil/boot/vmlinuz", b"x", mode=0o4755),
+                entry("kernels/evil/.sums", b"nothing\n"),
+                entry("kernels/out.link", b"1 ../../../escaped"), entry("kernels/gone.link", b"1 none")]
+    wanted = {**{what: why for what, (_, why) in TREES.items()}, "other ids": "other ids than",
+              "another recipe": "not the hash of its recipe"}
+    with Tidy(other) as tidy:
+        outcome = other.run("cache", "import", packed(other, "hostile.cache", entries), "--json")
+        wrong = tidy.complaints()
+    told = json.loads((outcome.out.splitlines() or ["{}"])[-1]).get("rejected", [])
+    why = {keys.get(one["name"], one["name"]): one["message"] for one in told}
+    for what, message in wanted.items():
+        tap.report(what in why and message in why[what], f"cache import rejects a snapshot with {what}", why)
+    tap.report(outcome.status == 3 and not wrong and {"evil", "out.link", "gone.link"} <= set(why) and
+               not bases(other) and not os.listdir(f"{other.cache}/rootlet/kernels"),
+               "cache import rejects kernels and links that it cannot trust", *wrong, outcome)
+    for what, entries in FILES.items():
+        outcome = other.run("cache", "import", packed(other, "bad.cache", entries))
+        tap.report(outcome.status == 2, f"cache import refuses a file with {what}", outcome)
+    for what, data in (("text", b"hello\n" * 1000), ("nothing", b"")):
+        outcome = other.run("cache", "import", other.write("bad.cache", data))
+        tap.report(outcome.status == 2, f"cache import refuses a file of {what}", outcome)
+    found = subprocess.run(["find", other.dir, "-name", "escaped", "-o", "-type", "b", "-o", "-type", "c",
+                            "-o", "-type", "p", "-o", "-perm", "/6000"], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout
+    tap.report(not found and not os.path.exists("/escaped") and
+               not os.listdir(f"{other.cache}/rootlet/import"), "cache import leaves nothing of them", found)
+
+
 def forged():
     """A package file in the place of rootlet's own files does not make a tree share or skip anything."""
     package, directory = "evil-linked", f"{SCRATCH}/{os.getpid()}.linked"
@@ -533,6 +677,7 @@ home = Home()
 with Server(AT.root) as served:
     clone(home, served)
     same(f"{home.store}/first", f"{home.store}/second", f" by {way_here(home)}")
+    moved(home, served)
     elsewhere(home, served, "xfs", 1 << 30, "reflinks")
     elsewhere(home, served, *disk_apart(), "copies")
     keys(home, served)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import subprocess
 
 from support import tap
@@ -139,22 +140,27 @@ def landlock():
     doctor("this kernel's Landlock", "(ok|warning)", "downloads", "(part of the cache|no Landlock)")
 
 
-# os-release; what installs gpgv; what installs newuidmap again.
+# os-release; what installs gpgv; what installs newuidmap again; what installs setcap.
 SYSTEMS = (
-    ("ID=debian", "apt install gpgv", "apt install --reinstall uidmap"),
-    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "apt install gpgv", "apt install --reinstall uidmap"),
-    ("ID=fedora", "dnf install gnupg2", "dnf reinstall shadow-utils"),
-    ("ID_LIKE=\"rhel centos fedora\"\nID=\"rocky\"", "dnf install gnupg2", "dnf reinstall shadow-utils"),
+    ("ID=debian", "apt install gpgv", "apt install --reinstall uidmap", "apt install libcap2-bin"),
+    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "apt install gpgv", "apt install --reinstall uidmap",
+     "apt install libcap2-bin"),
+    ("ID=fedora", "dnf install gnupg2", "dnf reinstall shadow-utils", "dnf install libcap"),
+    ("ID_LIKE=\"rhel centos fedora\"\nID=\"rocky\"", "dnf install gnupg2", "dnf reinstall shadow-utils",
+     "dnf install libcap"),
     ("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"", "zypper install gpg2",
-     "zypper install --force shadow"),
-    ("ID=arch", "pacman -S gnupg", "pacman -S shadow"),
-    ("ID=unheard-of", "apt install gpgv", "apt install --reinstall uidmap"),
+     "zypper install --force shadow", "zypper install libcap-progs"),
+    ("ID=arch", "pacman -S gnupg", "pacman -S shadow", "pacman -S libcap"),
+    ("ID=unheard-of", "apt install gpgv", "apt install --reinstall uidmap", "apt install libcap2-bin"),
 )
 
 
 def systems():
     """doctor, and messages of rootlet-helper, name the host's package manager and its names of packages."""
-    for number, (text, fix, message) in enumerate(SYSTEMS):
+    home.make_dir(f"{home.dir}/few")
+    for name in ("cat", "dirname", "id"):
+        os.symlink(shutil.which(name), f"{home.dir}/few/{name}")
+    for number, (text, fix, message, setcap) in enumerate(SYSTEMS):
         home.write(f"os-release.{number}", f"{text}\n")
         host = covered(("/etc/os-release", f"{home.dir}/os-release.{number}"),
                        ("/usr/bin/gpgv", "/dev/null"), ("/usr/bin/newuidmap", "/dev/null"))
@@ -166,6 +172,44 @@ def systems():
             tap.report(outcome.status == 5 and re.search(rf"run: {message}(\"|$)", outcome.out + outcome.err,
                                                          re.M),
                        f"{' '.join(['create', *words])}: install command, {name}", outcome)
+        outcome = home.run("--helper", "/etc/hostname", program="/bin/sh", before=[
+            "unshare", "--mount", "--propagation", "private", "sh", "-c",
+            f"mount --bind os-release.{number} /etc/os-release && PATH={home.dir}/few exec /bin/sh "
+            f'{BUILD}/policy/rootlet.install-helper "$@"'], **NOBODY)
+        tap.report(outcome.status == 1 and outcome.err.endswith(f"setcap is missing; run: {setcap}\n"),
+                   f"install-helper: install command, {name}", outcome)
+
+
+# Its variables; its name; what is added for user namespaces that are forbidden, and for gpgv.
+CI_SYSTEMS = (
+    ({}, "none known", "", ""),
+    ({"GITHUB_ACTIONS": "true"}, "GitHub Actions, by GITHUB_ACTIONS", f"sudo sysctl -w {APPARMOR}=0",
+     "step of the workflow.*:\n +sudo apt-get -y install gpgv"),
+    ({"GITLAB_CI": "true", "CI_DISPOSABLE_ENVIRONMENT": "true"}, "GitLab CI/CD, in a container",
+     r'config.toml:\n +security_opt = \["seccomp=unconfined",',
+     "before_script .*\n +apt-get -y install gpgv"),
+    ({"GITLAB_CI": "true"}, "GitLab CI/CD, shell executor", f"sudo sysctl -w {APPARMOR}=0",
+     "machine, once:\n +sudo apt-get -y install gpgv"),
+    ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "Kubernetes, by KUBERNETES_SERVICE_HOST",
+     "securityContext:\n +seccompProfile: {type: Unconfined}",
+     "image of the pod:\n +apt-get -y install gpgv"),
+)
+
+
+def ci():
+    """A host that has neither user namespaces nor gpgv, in each CI system."""
+    home.write("os-release", "ID=debian\n")
+    host = covered(("/usr/bin/gpgv", "/dev/null"), ("/etc/os-release", f"{home.dir}/os-release"))
+    host["before"] = [*host["before"], f"{BUILD}/tests/deny", str(errno.EPERM)]
+    for variables, name, namespaces, package in CI_SYSTEMS:
+        outcome = home.run("doctor", "--ci", environment=variables, **host)
+        said = outcome.out.partition("\nCI system: ")[2]
+        tap.report(outcome.status == 1 and said.startswith(name) and
+                   (re.search(f"user namespaces: add .*{namespaces}", said, re.S) and
+                    re.search(f"signatures: add to .*{package}", said) if package else "add to" not in said),
+                   f"doctor --ci: {name}", outcome)
+    outcome = home.run("doctor")
+    tap.report("CI system" not in outcome.out, "doctor without --ci names no CI system", outcome)
 
 
 def virtiofsd():
@@ -191,7 +235,8 @@ if AS_ROOT:
     apparmor()
     namespaces_by_name()
     systems()
+    ci()
 else:
-    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone", "install commands"):
+    for case in ("space", "KVM", "AppArmor", "unprivileged_userns_clone", "install commands", "--ci"):
         tap.skip(f"doctor: {case}", "needs root to mount other files over the host's")
 tap.done()

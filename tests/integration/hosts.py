@@ -79,6 +79,47 @@ def halves():
                "create --dry-run: shows that the helper would refuse", asked)
 
 
+def services():
+    """A name service has the ranges, and the files have none that count."""
+    if not AS_ROOT:
+        tap.skip("ranges of a name service", "needs root to mount other files over the host's")
+        return
+    home = Home()
+    places = home.make_dir(f"{home.dir}/lib")
+    for name in ("full", "few"):
+        shutil.copy(f"{BUILD}/tests/libsubid_rootlet{name}.so", places)
+    # newuidmap, which is setuid, finds them as well.
+    subprocess.run(["/sbin/ldconfig", "-X", "-C", f"{home.dir}/ld.so.cache", places], check=True)
+    with open("/etc/nsswitch.conf", encoding="utf-8") as file:
+        others = re.sub(r"(?m)^subid:.*\n", "", file.read())
+    library, = glob.glob("/usr/lib/*/libsubid.so.[45]")
+    asked = "ok +sub-id ranges +user ids from 3000000000, group ids from 3000000000"
+    for service, covers, status, says, shown in (
+            ("rootletfull", "", 4, "", asked),
+            ("rootletfew", "", HOST, "rootletfew, which /etc/nsswitch.conf names for subid, gives \".*\" no "
+             "range of user ids .*: the longest of 1 has 1000; 65536 in one piece are needed; ask an "
+             "administrator of rootletfew for a range", "missing +sub-id ranges +rootletfew, .* 1000;"),
+            ("rootletfull", f" && mount --bind /dev/null {library}", HOST,
+             "rootletfull has the ranges, and libsubid, which asks it, is not installed",
+             "missing +libsubid +not installed; it would ask rootletfull .*\n +fix: apt install libsubid5"),
+            # libsubid and newuidmap use the files.
+            ("rootletnone", "", 4, "", "ok +libsubid +installed: it asks rootletnone"),
+            ("files", "", 4, "", "ok +libsubid +installed, and not needed")):
+        home.write("nsswitch.conf", f"{others}subid: {service}\n")
+        before = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                  "mount --bind nsswitch.conf /etc/nsswitch.conf && "
+                  f"mount --bind ld.so.cache /etc/ld.so.cache{covers} && "
+                  f'exec setpriv --reuid {home.user.uid} --regid {home.user.gid} --clear-groups "$@"', "sh"]
+        with Server(places) as server, Tidy(home) as tidy:
+            made = home.create(server=server, at=AT, before=before, **NOBODY)
+            wrong = tidy.complaints()
+        what = f"ranges of the service {service}{' without libsubid' if covers else ''}"
+        tap.report(made.status == status and not wrong and re.search(says, made.err),
+                   f"create: {what}", *wrong, made)
+        doctor = home.run("doctor", before=before, **NOBODY)
+        tap.report(re.search(shown, doctor.out), f"doctor: {what}", doctor)
+
+
 def forbidden(before, what, says, found):
     home = Home()
     refused(f"create when user namespaces are forbidden ({what})", home, says, before)
@@ -224,6 +265,7 @@ def lazily():
 
 ranges()
 halves()
+services()
 namespaces()
 other_range()
 good_host()

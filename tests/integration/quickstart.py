@@ -79,11 +79,64 @@ def no_apt():
         os.symlink(shutil.which(name), f"{home.dir}/bin/{name}")
     with open(QUICKSTART, encoding="utf-8") as file:
         script = home.write("quickstart", re.sub(r"(?m)^PATH=\$PATH:.*$", "", file.read()))
+    os.symlink(f"{SOURCE}/packaging", f"{home.dir}/packaging")
     outcome = home.run(script, "--deps-only", program=f"{home.dir}/bin/bash", seconds=60,
                        environment={"PATH": f"{home.dir}/bin"})
     tap.report(outcome.status == 1 and
                re.search(r"gcc, .*pkg-config or pkgconf, .*uidmap, .*virtme-ng$", outcome.err),
                "quickstart: no apt-get", outcome)
+
+
+# Each manager: the packages in $ABSENT are not installed, it cannot find those in $UNKNOWN, and it records
+# what it is told to install.
+MANAGER = """#!/bin/bash
+case "${0##*/} $*" in
+rpm\\ *|pacman\\ -T*) [[ " $ABSENT " != *" ${!#} "* ]] ;;
+*\\ repoquery*|*\\ search*|*-Sp*) [[ " $UNKNOWN " != *" ${!#} "* ]] && echo "${!#}" ;;
+*) echo "${0##*/} $*" >>"$TOLD" ;;
+esac
+"""
+# os-release; the packages that are not installed; what its manager is told.
+SYSTEMS = (
+    ("ID=fedora", "pkgconfig(libcurl) gnupg2 qemu-system-x86-core",
+     "dnf install -y pkgconfig(libcurl) gnupg2 qemu-system-x86-core virtme-ng"),
+    ("ID_LIKE=\"rhel centos fedora\"\nID=\"rocky\"", "shadow-utils",
+     "dnf install -y shadow-utils virtme-ng"),
+    ("ID=\"opensuse-tumbleweed\"\nID_LIKE=\"opensuse suse\"", "ninja shadow",
+     "zypper --non-interactive install --no-recommends ninja shadow virtme-ng"),
+    ("ID=arch", "curl libsolv xz gnupg", "pacman -S --noconfirm --needed curl libsolv xz gnupg virtme-ng"),
+)
+
+
+def managers():
+    """As root on other systems, quickstart tells the system's package manager what to install."""
+    home = Home()
+    possible = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+                'mount --bind os-release /etc/os-release && exec "$@"', "sh"]
+    for name in ("rpm", "dnf", "zypper", "pacman"):
+        os.chmod(home.write(f"bin/{name}", MANAGER), 0o755)
+    for name in ("bash", "awk", "cat", "dirname", "env", "mount", "sed", "sh"):
+        os.symlink(shutil.which(name), f"{home.dir}/bin/{name}")
+
+    def deps(text, *words, **environment):
+        told = home.write("told", "")
+        home.write("os-release", f"{text}\n")
+        outcome = home.run("--deps-only", *words, program=QUICKSTART, before=possible, seconds=60,
+                           environment={"PATH": f"{home.dir}/bin", "TOLD": told, **environment})
+        with open(told, encoding="utf-8") as file:
+            return outcome, file.read()
+
+    for text, absent, wanted in SYSTEMS:
+        outcome, told = deps(text, ABSENT=absent)
+        tap.report(outcome.status == 0 and told == f"{wanted}\n", f"quickstart: installs on {text!r}", told,
+                   outcome)
+    outcome, told = deps("ID=arch", UNKNOWN="virtme-ng")
+    tap.report(outcome.status == 1 and not told and
+               "cannot install virtme-ng: pacman has no such package" in outcome.err,
+               "quickstart: a package that the system does not have", told, outcome)
+    outcome, told = deps("ID=fedora", "--tests")
+    tap.report(outcome.status == 1 and not told and "run them on Debian or Ubuntu" in outcome.err,
+               "quickstart --tests: on another system", told, outcome)
 
 
 def main_job():
@@ -134,6 +187,7 @@ def moved_source():
     os.chmod(home.write("one \u00e4/quickstart", re.sub(r"(?m)^main_job$", "build", script)), 0o755)
     home.write("one \u00e4/meson.build", "project('clone')\n"
                "configure_file(input: 'word', output: 'word', copy: true)\n")
+    os.symlink(f"{SOURCE}/packaging", f"{home.dir}/one \u00e4/packaging")
     home.write("one \u00e4/word", "one")
     first = home.run(program=f"{home.dir}/one \u00e4/quickstart", seconds=120)
     home.run("-a", "one \u00e4", "two \u00e4", program="/bin/cp")
@@ -174,6 +228,7 @@ missing_packages()
 without_vng()
 words()
 no_apt()
+managers()
 moved_source()
 main_job()
 another_release()

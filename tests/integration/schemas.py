@@ -43,7 +43,8 @@ for name, value in (("create", {"event": "result", "exit_status": 0, "path": Non
                     ("upgrade-all", {"event": "result", "rootfs": [{"name": "x"}], "exit_status": 0}),
                     ("runs-durations", {"durations": [{"name": "x"}]}),
                     ("cache-list", [{}]), ("cache-list", {}),
-                    ("cache-verify", {}), ("cache-prune", {}), ("policy-check", {}), ("policy-show", {}),
+                    ("cache-verify", {}), ("cache-prune", {}), ("cache-export", {}),
+                    ("cache-import", {"snapshots": 1}), ("policy-check", {}), ("policy-show", {}),
                     ("policy-seccomp", [{}]), ("policy-seccomp", {}), ("audit-show", {}),
                     ("audit-verify", {}),
                     ("create", {"event": "result", "exit_status": 1, "path": None, "release": "jammy",
@@ -180,7 +181,11 @@ for what, words, status, name, holds, stage in (
         ("cache prune that removes nothing", ["prune", "--max-size", "1G"], 0, "cache-prune",
          {"removed_bytes": 0, "left_bytes": 4096}, "Removing from the cache"),
         ("cache prune that removes", ["prune", "--max-size", "0"], 0, "cache-prune",
-         {"removed_bytes": 4096, "left_bytes": 0}, "Removing from the cache")):
+         {"removed_bytes": 4096, "left_bytes": 0}, "Removing from the cache"),
+        ("cache export of an empty cache", ["export", "empty.cache"], 0, "cache-export",
+         {"snapshots": 0, "kernels": 0}, "Exporting the cache"),
+        ("cache import of an empty cache", ["import", "empty.cache"], 0, "cache-import",
+         {"snapshots": 0, "kernels": 0, "present": 0, "rejected": []}, "Importing into the cache")):
     outcome = home.run("cache", *words, "--json")
     events, result, wrong = stream(name, outcome)
     if outcome.status != status or outcome.err:

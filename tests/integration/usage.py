@@ -35,8 +35,8 @@ OPTIONS = {
     "configurations": ["list", "show FS/NAME", "--json"],
     "kconfig": ["--configuration", "--check", "--json"],
     "profiles": ["list", "show PROFILE", "check FILE", "--json"],
-    "cache": ["list", "verify", "prune", "--max-size", "--json"],
-    "doctor": ["--json"],
+    "cache": ["list", "verify", "prune", "export", "import", "--max-size", "--json"],
+    "doctor": ["--ci", "--json"],
     "policy": [r"check \[FILE\]", "show", "seccomp", "--json"],
     "audit": ["show", "verify", "--json", "--last"],
 }
