@@ -97,8 +97,10 @@ static const struct option_row runs_rows[] = {
 	{ "--build-id", "ID", OPTION_BUILD_ID,
 	  "the kernel's build at KCIDB, for --kcidb; without it, the report describes one",
 	  .verb = VERB_REPORT, .once = true },
-	{ "--output", "FILE", OPTION_OUTPUT, "archive: the file to write, not RUN.tar.gz",
-	  .verb = VERB_ARCHIVE, .once = true },
+	{ "--output", "FILE", OPTION_OUTPUT,
+	  "archive: the file to write, not RUN.tar.gz; report: the file for --markdown, --ktap or "
+	  "--kcidb",
+	  .verb = VERB_ARCHIVE, .also = VERB_REPORT, .once = true },
 	{ "--fstype", "TYPE", OPTION_ONLY_FSTYPE, "flaky: only runs on this filesystem",
 	  .verb = VERB_FLAKY },
 	{ "--configuration", "PATTERN", OPTION_ONLY_CONFIGURATION,
@@ -410,6 +412,7 @@ static int command_runs(const struct parsed_line *line)
 			    .markdown = line_has(line, OPTION_MARKDOWN),
 			    .ktap = line_has(line, OPTION_KTAP),
 			    .kcidb = line_has(line, OPTION_KCIDB),
+			    .output = line_value(line, OPTION_OUTPUT),
 			    .origin = line_value(line, OPTION_ORIGIN),
 			    .build = line_value(line, OPTION_BUILD_ID) },
 		.flaky = {

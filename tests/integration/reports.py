@@ -220,6 +220,20 @@ def job_summary():
                "markdown: a job summary that cannot be written is an error", outcome)
 
 
+def to_file():
+    """--output: the file has what would be printed, and GitHub's summary is left alone."""
+    path, summary = f"{home.dir}/out", home.write("summary.md", "")
+    for one in ("markdown", "ktap", "kcidb"):
+        printed = home.run("runs", "report", "20260101-000000-ext4", f"--{one}")
+        outcome = home.run("runs", "report", "20260101-000000-ext4", f"--{one}", "--output", path, "--json",
+                           environment={"GITHUB_STEP_SUMMARY": summary})
+        value, wrong = document("runs-report", outcome)
+        with open(path, encoding="utf-8") as file:
+            tap.report(not wrong and value["files"] == [path] and file.read() == printed.out and
+                       not os.path.getsize(summary), f"{one}: --output writes it to a file", outcome)
+        os.unlink(path)
+
+
 # --- hostile output -------------------------------------------------------------------------------
 
 def hostile():
@@ -343,6 +357,10 @@ def refused():
             ("an unknown run", 1, "nosuch does not exist", ["nosuch", "--ktap"]),
             ("a run that is named twice", 2, "is named twice", ["last", "20260102-000000-ext4", "--ktap"]),
             ("two formats on standard output", 2, "use one at a time", ["last", "--ktap", "--kcidb"]),
+            ("two formats in one file", 2, "--output FILE needs one of",
+             ["last", "--ktap", "--kcidb", "--output", "x"]),
+            ("a file for no format", 2, "--output FILE needs one of",
+             ["last", "--html", "y", "--output", "x"]),
             ("a format and --json on standard output", 2, "use one at a time", ["last", "--ktap", "--json"]),
             ("an origin with capitals", 2, "lower-case letters", ["last", "--kcidb", "--origin", "My CI"]),
             ("a build without an origin", 2, "ORIGIN:ID", ["last", "--kcidb", "--build-id", "42"]),
@@ -375,6 +393,7 @@ def figures():
 formats()
 several()
 job_summary()
+to_file()
 hostile()
 large()
 links()
