@@ -7,8 +7,9 @@ import signal
 import subprocess
 
 from support import tap, vng
+from support.mcp import Server
 from support.schemas import stream
-from support.world import SOURCE, Home, Outcome, Tidy, own_rootfs, wait_until
+from support.world import SOURCE, Home, Outcome, Tidy, children, own_rootfs, wait_until
 
 COMMITS = 24
 FIRST_BAD = 17
@@ -242,6 +243,37 @@ def in_the_middle():
                outcome)
 
 
+def as_tools():
+    """The MCP tools: a call is cancelled while a kernel is tested, and another one continues."""
+    env = environment(before=f"[[ ! -e {MINI}/hang || $level = 1 || $level = 24 ]] || sleep 600\nbegin\n")
+    home.write("fstests-mini/hang", "")
+    arguments = {"tree_path": REPOSITORY, "good": "main~23", "bad": "main", "make_command": MAKE, "repeat": 1,
+                 "fstests_arguments": ["--path", TREE, "--fstests", MINI, "--", "generic/001"]}
+
+    def progress(token):
+        return server.wait_for(lambda m: m.get("params", {}).get("progressToken") == token and
+                               "step 1 of" in m["params"]["message"], 120)
+
+    with Tidy(home) as tidy:
+        with Server(home, environment=env) as server:
+            server.initialize()
+            number = server.start_call("fstests_bisect", arguments, token="first")
+            first = progress("first")
+            server.cancel(number)
+            gone = wait_until(lambda: not children(server.process.pid), 60)
+            os.unlink(f"{MINI}/hang")
+            number = server.start_call("fstests_bisect_resume", {}, token="again")
+            again = progress("again")
+            answer = (server.answer(number, 300) or {}).get("result", {})
+            content = answer.get("structuredContent", {})
+        wrong = tidy.complaints() + untouched()
+    tap.report(first and gone and again and "Testing kernels 2/7 step 1 of" in first["params"]["message"],
+               "each kernel is progress of the call", first, again)
+    tap.report(suspects(content) == [commit(FIRST_BAD)] and not answer["isError"] and not wrong and
+               f"✓ The first bad commit:\n  {commit(FIRST_BAD)} fs: change" in answer["content"][0]["text"],
+               "fstests_bisect_resume continues a call of fstests_bisect that was cancelled", *wrong, answer)
+
+
 def ended(process):
     """Waits for the process; returns its Outcome."""
     out, err = process.communicate(timeout=300)
@@ -319,6 +351,7 @@ crashes()
 flaky()
 interrupted()
 in_the_middle()
+as_tools()
 refused()
 odd_places()
 tap.done()
