@@ -185,13 +185,16 @@ static int read_run(const char *name, struct run_dir *run, struct results *resul
 {
 	_cleanup_error_ struct error *missing = NULL;
 
-	if (run_dir_open(name, run, err) < 0)
+	if (run_dir_open(name, run, err) < 0 || run_dir_check_record(run, err) < 0)
 		return -1;
 	if (results_read(run->fd, RUN_TESTS, results, &missing) < 0 && missing &&
 	    missing->code != ERR_MISSING) {
 		*err = STEAL_PTR(missing);
 		return -1;
 	}
+	if (results->unread)
+		fprintf(stderr, "rootlet runs: %zu %s of %s/" RUN_TESTS " cannot be read\n",
+			results->unread, results->unread == 1 ? "line" : "lines", run->path);
 	return 0;
 }
 
