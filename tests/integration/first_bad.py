@@ -239,8 +239,8 @@ def in_the_middle():
     _, result, wrong = stream("bisect", outcome)
     wrong += untouched()
     tap.report(outcome.status == 0 and suspects(result) == [commit(FIRST_BAD)] and
-               len(result["steps"]) <= 7 and not wrong, "and --resume continues once it is whole again", *wrong,
-               outcome)
+               len(result["steps"]) <= 7 and not wrong,
+               "and --resume continues once it is whole again", *wrong, outcome)
 
 
 def as_tools():

@@ -403,7 +403,7 @@ def unsound():
         file.write(b'\xff{{{\n[]\n{"name": 3}\n{"name": "generic/002", "st')
     outcome = home.run("runs", "compare", "good", "bad")
     tap.report(outcome.status == 1 and "newly fails: generic/001" in outcome.out and
-               outcome.err == f"rootlet runs: 3 lines of {home.state('runs/bad')}/tests.jsonl cannot be read\n",
+               re.fullmatch("rootlet runs: 3 lines of /.*/bad/tests.jsonl cannot be read\n", outcome.err),
                "runs compare: lines that cannot be read are counted", outcome)
     busy = hold(home.state("runs/bad"))
     for verb in TAKE_RUNS:

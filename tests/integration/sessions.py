@@ -974,8 +974,8 @@ def in_tree():
 # Arguments name the only cases to run.
 for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
              files, suffixed, excluded, excluded_in_sections, excludes_reported,
-             unsound_baseline, busy_host, unbooted, oops, stops, no_boot, unstartable, needs_told, shown, build_leftovers, built,
-             build_rootfs, repeated, quarantined):
+             unsound_baseline, busy_host, unbooted, oops, stops, no_boot, unstartable, needs_told, shown,
+             build_leftovers, built, build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:
         part()
 tap.done()
