@@ -76,7 +76,7 @@ static int search_bad_end(const struct bisect_search *b, const char *worktree, s
 	struct bisect_step step;
 
 	if (search_checkout(worktree, bad, err) < 0 ||
-	    bisect_step_run(b->state, "the bad end", (unsigned int)trials, repeats > 0, b->quiet,
+	    bisect_step_run(b->state, "the bad end", (unsigned int)trials, repeats > 0, b->mode,
 			    &step, err) < 0)
 		return -1;
 	if (step.verdict == BISECT_SKIP)
@@ -106,7 +106,7 @@ static int search_good_end(const struct bisect_search *b, const char *worktree, 
 
 	if (search_checkout(worktree, good, err) < 0 ||
 	    bisect_step_run(b->state, "the good end", (unsigned int)search_number(b, "repeats"),
-			    true, b->quiet, &step, err) < 0)
+			    true, b->mode, &step, err) < 0)
 		return -1;
 	if (step.verdict != BISECT_GOOD)
 		return error_set(err, ERR_INPUT, "--good %.12s is %s: %s", good,
@@ -182,7 +182,7 @@ int bisect_between(const struct bisect_search *b, struct error **err)
 		snprintf(label, sizeof(label), "step %u of about %u", number,
 			 (unsigned int)search_number(b, "steps"));
 		if (bisect_step_run(b->state, label, (unsigned int)search_number(b, "repeats"),
-				    true, b->quiet, &step, err) < 0 ||
+				    true, b->mode, &step, err) < 0 ||
 		    search_tell_git(worktree, step.verdict, err) < 0)
 			return -1;
 	}

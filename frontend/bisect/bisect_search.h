@@ -2,10 +2,11 @@
 #pragma once
 
 #include "frontend/bisect/bisect_state.h"
+#include "frontend/cli/progress.h"
 
 struct bisect_search {
 	struct bisect_state *state;
-	bool quiet;
+	enum progress_mode mode; /* how each step is reported */
 };
 
 /* Makes the worktree, unless it is there. */

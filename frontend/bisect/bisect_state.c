@@ -1,5 +1,6 @@
 #include "frontend/bisect/bisect_state.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 #define STEPS "steps.jsonl"
 #define FILE_MOST (16u << 20)
 #define SAME_SECOND 100
+#define LAST "last"
 
 void bisect_state_close(struct bisect_state *s)
 {
@@ -94,6 +96,30 @@ static bool bisect_state_is_whole(const json_t *record)
 	return true;
 }
 
+/* The id of the newest bisect in the directory ALL: ids are times. */
+static char *bisect_state_newest(const char *all, struct error **err)
+{
+	DIR *directory = opendir(all);
+	const struct dirent *entry;
+	char *newest = NULL;
+
+	if (!directory && errno != ENOENT) {
+		error_errno(err, ERR_SYSTEM, "cannot read %s", all);
+		return NULL;
+	}
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.' || (newest && strverscmp(entry->d_name, newest) <= 0))
+			continue;
+		free(newest);
+		newest = strdup(entry->d_name);
+	}
+	if (directory)
+		closedir(directory);
+	if (!newest)
+		error_set(err, ERR_MISSING, "no bisects yet; see: rootlet bisect --help");
+	return newest;
+}
+
 int bisect_state_open(struct bisect_state *s, const char *id, bool lock, struct error **err)
 {
 	_cleanup_free_ char *all = paths_state("bisects", err), *text = NULL;
@@ -102,9 +128,9 @@ int bisect_state_open(struct bisect_state *s, const char *id, bool lock, struct 
 		return -1;
 	if (!valid_rootfs_name(id))
 		return error_set(err, ERR_INPUT, "there is no bisect \"%.80s\"", id);
-	s->id = strdup(id);
-	if (!s->id || asprintf(&s->path, "%s/%s", all, id) < 0)
-		return error_no_memory(err);
+	s->id = strcmp(id, LAST) == 0 ? bisect_state_newest(all, err) : strdup(id);
+	if (!s->id || asprintf(&s->path, "%s/%s", all, s->id) < 0)
+		return error_no_memory(err); /* unless ERR has another reason */
 	if (bisect_state_enter(s, lock, err) < 0)
 		return -1;
 	text = tree_read(s->fd, RECORD, FILE_MOST, NULL, err);

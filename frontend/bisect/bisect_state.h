@@ -33,8 +33,8 @@ struct bisect_state {
 /* Makes a new directory and takes its lock. */
 int bisect_state_make(struct bisect_state *s, struct error **err);
 
-/* Opens the directory of bisect ID. LOCK: takes its lock, too; ERR_BUSY if another process has it.
- */
+/* Opens the directory of bisect ID; "last": of the newest one. LOCK: takes its lock, too; ERR_BUSY
+ * if another process has it. */
 int bisect_state_open(struct bisect_state *s, const char *id, bool lock, struct error **err);
 void bisect_state_close(struct bisect_state *s);
 

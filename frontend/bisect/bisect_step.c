@@ -17,6 +17,8 @@
 
 #define CONFIG_MOST (1u << 20)
 #define EVENTS_MOST (256u << 20)
+#define COUNTS_SIZE 64
+#define ENDS 2
 #define HERE "{}" /* in a word of the user: the worktree */
 
 const char *bisect_verdict_name(enum bisect_verdict verdict)
@@ -336,18 +338,45 @@ static int bisect_test(const struct bisect_state *s, const char *worktree, unsig
 
 /* --- a step --------------------------------------------------------------------------------- */
 
-static void bisect_step_print(const struct bisect_step *step, int64_t seconds, bool quiet)
+/* TITLE: "step 3 of about 7: 0123456789ab subject". */
+static void bisect_step_begin(const struct bisect_state *s, const char *title,
+			      enum progress_mode mode)
+{
+	json_int_t total = json_integer_value(json_object_get(s->record, "steps")) + ENDS, done;
+	json_t *steps;
+
+	if (mode == PROGRESS_AUTO)
+		style_print(stderr, STYLE_HEADING, "%s\n", title);
+	if (mode != PROGRESS_JSON)
+		return;
+	steps = bisect_state_steps(s, NULL);
+	done = (json_int_t)json_array_size(steps);
+	event_print("progress",
+		    json_pack("{s:s, s:I, s:I, s:o}", "stage", "Testing kernels", "done", done,
+			      "total", total > done ? total : done + 1, "name", json_text(title)));
+	json_decref(steps);
+}
+
+static void bisect_step_end(const struct bisect_step *step, const char *title, int64_t seconds,
+			    enum progress_mode mode)
 {
 	static const enum style styles[] = { STYLE_GOOD, STYLE_BAD, STYLE_WARNING };
-	char duration[TEXT_DURATION_LEN];
+	const char *verdict = bisect_verdict_name(step->verdict);
+	char duration[TEXT_DURATION_LEN], counts[COUNTS_SIZE] = "";
+	_cleanup_free_ char *result = NULL;
 
-	if (quiet)
-		return;
-	style_print(stderr, styles[step->verdict], "  %s", bisect_verdict_name(step->verdict));
 	if (step->trials.total > 1)
-		fprintf(stderr, ", %zu of %zu failed", step->trials.failed, step->trials.total);
-	fprintf(stderr, "%s%s (%s)\n", *step->why ? ": " : "", step->why,
-		text_duration((uint64_t)seconds, duration));
+		snprintf(counts, sizeof(counts), ", %zu of %zu failed", step->trials.failed,
+			 step->trials.total);
+	text_duration((uint64_t)seconds, duration);
+	if (mode == PROGRESS_AUTO) {
+		style_print(stderr, styles[step->verdict], "  %s", verdict);
+		fprintf(stderr, "%s%s%s (%s)\n", counts, *step->why ? ": " : "", step->why,
+			duration);
+	}
+	if (mode == PROGRESS_JSON && asprintf(&result, "%s: %s%s%s%s (%s)", title, verdict, counts,
+					      *step->why ? ": " : "", step->why, duration) >= 0)
+		event_print("log", json_pack("{s:o}", "line", json_text(result)));
 }
 
 static int bisect_step_record(const struct bisect_state *s, const char *commit, const char *subject,
@@ -371,11 +400,13 @@ static int bisect_step_record(const struct bisect_state *s, const char *commit, 
 }
 
 int bisect_step_run(const struct bisect_state *s, const char *label, unsigned int repeats,
-		    bool until_failure, bool quiet, struct bisect_step *step, struct error **err)
+		    bool until_failure, enum progress_mode mode, struct bisect_step *step,
+		    struct error **err)
 {
 	_cleanup_free_ char *worktree = bisect_state_path(s, BISECT_WORKTREE);
 	_cleanup_free_ char *commit = worktree ? git_commit(worktree, "HEAD", err) : NULL;
 	_cleanup_free_ char *subject = commit ? git_subject(worktree, commit, err) : NULL;
+	_cleanup_free_ char *title = NULL;
 	int64_t began = clock_seconds();
 	json_t *run = NULL;
 	int status, result = 0;
@@ -383,8 +414,11 @@ int bisect_step_run(const struct bisect_state *s, const char *label, unsigned in
 	*step = (struct bisect_step){ .verdict = BISECT_SKIP };
 	if (!subject)
 		return worktree ? -1 : error_no_memory(err);
-	if (!quiet)
-		style_print(stderr, STYLE_HEADING, "%s: %.12s %s\n", label, commit, subject);
+	if (asprintf(&title, "%s: %.12s %s", label, commit, subject) < 0) {
+		title = NULL;
+		return error_no_memory(err);
+	}
+	bisect_step_begin(s, title, mode);
 	status = bisect_build(s, worktree, err);
 	if (status < 0)
 		return -1;
@@ -393,7 +427,7 @@ int bisect_step_run(const struct bisect_state *s, const char *label, unsigned in
 	else
 		result = bisect_test(s, worktree, repeats, until_failure, step, &run, err);
 	if (result == 0) {
-		bisect_step_print(step, clock_seconds() - began, quiet);
+		bisect_step_end(step, title, clock_seconds() - began, mode);
 		result = bisect_step_record(s, commit, subject, step, clock_seconds() - began, run,
 					    err);
 	}

@@ -44,13 +44,28 @@ void json_clean(json_t *json)
 	}
 }
 
+char *document_text(const json_t *document)
+{
+	_cleanup_free_ char *json = json_dumps(document, JSON_COMPACT);
+	char *text = NULL;
+	size_t size;
+	FILE *out = json ? open_memstream(&text, &size) : NULL;
+
+	if (!out)
+		return NULL;
+	text_print_json(out, json);
+	putc('\n', out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 void document_print(json_t *document)
 {
-	_cleanup_free_ char *text = json_dumps(document, JSON_COMPACT);
+	_cleanup_free_ char *text = document_text(document);
 
-	if (text)
-		text_print_json(stdout, text);
-	putchar('\n');
+	fputs(text ? text : "\n", stdout);
 	fflush(stdout);
 	json_decref(document);
 }

@@ -39,6 +39,9 @@ struct output_events {
 void output_events_take(struct output_events *o, const char *data, size_t size);
 void output_events_flush(struct output_events *o);
 
+/* DOCUMENT on one line. The caller frees it; NULL if out of memory. */
+char *document_text(const json_t *document);
+
 /* Prints DOCUMENT on one line. Takes ownership of it. */
 void document_print(json_t *document);
 

@@ -57,9 +57,10 @@ static const struct option_row bisect_rows[] = {
 	  .fallback = "skip" },
 	{ "--hang", "bad|skip", OPTION_HANG, "what a kernel is on which a test does not end",
 	  .fallback = "skip" },
-	{ "--resume", "ID", OPTION_RESUME, "continue a bisect that was interrupted", .apart = true,
+	{ "--resume", "ID", OPTION_RESUME,
+	  "continue a bisect that was interrupted: the newest with the word last", .apart = true,
 	  .once = true },
-	JSON_ROW("print the result as a JSON object"),
+	JSON_ROW(JSON_EVENTS),
 	{ "--quiet", NULL, OPTION_QUIET, "print only the result" },
 	{ NULL },
 };
@@ -279,33 +280,52 @@ static int bisect_end(const struct bisect_search *b, const struct parsed_line *l
 	if (bisect_state_write(s, err) < 0 || bisect_finish(b, err) < 0)
 		return -1;
 	if (line_has(line, OPTION_JSON))
-		document_print(bisect_result(s));
-	else
-		bisect_print(s);
+		return event_result(bisect_result(s), count == 1 ? EXIT_OK : EXIT_FAILED);
+	bisect_print(s);
 	return count == 1 ? EXIT_OK : EXIT_FAILED;
 }
 
 /* --- the command ---------------------------------------------------------------------------- */
 
+/* Whether --resume can continue after ERR. */
+static bool bisect_can_go_on(const struct bisect_state *s, const struct error *err)
+{
+	bool refused = err && err->code == ERR_INPUT;
+
+	if (!s->record || json_object_get(s->record, "suspects"))
+		return false;
+	/* Nothing can be continued if the ends are not what the user said. */
+	return !refused || json_is_true(json_object_get(s->record, "ends_tested"));
+}
+
 static int bisect_fail(const struct parsed_line *line, const struct bisect_search *b,
 		       const struct error *err)
 {
 	const struct bisect_state *s = b->state;
+	bool can_go_on = bisect_can_go_on(s, err);
 	int status = report_error("bisect", err);
 
-	/* Nothing can be continued if the ends are not what the user said. */
-	if (s->record && err && err->code == ERR_INPUT)
-		bisect_finish(b, NULL);
-	else if (s->record)
+	if (can_go_on)
 		fprintf(stderr, "rootlet bisect: to continue: rootlet bisect --resume %s\n", s->id);
-	return line_has(line, OPTION_JSON) ? document_failure(err, status) : status;
+	else if (s->record)
+		bisect_finish(b, NULL);
+	if (!line_has(line, OPTION_JSON))
+		return status;
+	return event_failure(can_go_on ? json_pack("{s:o}", "bisect", json_text(s->id))
+				       : json_object(),
+			     err, status);
 }
 
 static int command_bisect(const struct parsed_line *line)
 {
 	_cleanup_(bisect_state_close) struct bisect_state state = BISECT_STATE_NONE;
 	_cleanup_error_ struct error *err = NULL;
-	struct bisect_search search = { &state, line_has(line, OPTION_QUIET) };
+	struct bisect_search search = {
+		.state = &state,
+		.mode = line_has(line, OPTION_QUIET)  ? PROGRESS_QUIET
+			: line_has(line, OPTION_JSON) ? PROGRESS_JSON
+						      : PROGRESS_AUTO,
+	};
 	int status;
 
 	interrupt_catch();

@@ -241,6 +241,7 @@ int fstests_job_baseline(struct fstests_job *j, struct error **err)
 	if (!j->options.baseline)
 		return 0;
 	if (run_dir_open(j->options.baseline, &j->first, err) < 0 ||
+	    run_dir_check_record(&j->first, err) < 0 ||
 	    results_read(j->first.fd, RUN_TESTS, &j->baseline, err) < 0) {
 		if (*err)
 			(*err)->code = ERR_INPUT;

@@ -97,8 +97,10 @@ static const struct option_row runs_rows[] = {
 	{ "--build-id", "ID", OPTION_BUILD_ID,
 	  "the kernel's build at KCIDB, for --kcidb; without it, the report describes one",
 	  .verb = VERB_REPORT, .once = true },
-	{ "--output", "FILE", OPTION_OUTPUT, "archive: the file to write, not RUN.tar.gz",
-	  .verb = VERB_ARCHIVE, .once = true },
+	{ "--output", "FILE", OPTION_OUTPUT,
+	  "archive: the file to write, not RUN.tar.gz; report: the file for --markdown, --ktap or "
+	  "--kcidb",
+	  .verb = VERB_ARCHIVE, .also = VERB_REPORT, .once = true },
 	{ "--fstype", "TYPE", OPTION_ONLY_FSTYPE, "flaky: only runs on this filesystem",
 	  .verb = VERB_FLAKY },
 	{ "--configuration", "PATTERN", OPTION_ONLY_CONFIGURATION,
@@ -183,13 +185,16 @@ static int read_run(const char *name, struct run_dir *run, struct results *resul
 {
 	_cleanup_error_ struct error *missing = NULL;
 
-	if (run_dir_open(name, run, err) < 0)
+	if (run_dir_open(name, run, err) < 0 || run_dir_check_record(run, err) < 0)
 		return -1;
 	if (results_read(run->fd, RUN_TESTS, results, &missing) < 0 && missing &&
 	    missing->code != ERR_MISSING) {
 		*err = STEAL_PTR(missing);
 		return -1;
 	}
+	if (results->unread)
+		fprintf(stderr, "rootlet runs: %zu %s of %s/" RUN_TESTS " cannot be read\n",
+			results->unread, results->unread == 1 ? "line" : "lines", run->path);
 	return 0;
 }
 
@@ -410,6 +415,7 @@ static int command_runs(const struct parsed_line *line)
 			    .markdown = line_has(line, OPTION_MARKDOWN),
 			    .ktap = line_has(line, OPTION_KTAP),
 			    .kcidb = line_has(line, OPTION_KCIDB),
+			    .output = line_value(line, OPTION_OUTPUT),
 			    .origin = line_value(line, OPTION_ORIGIN),
 			    .build = line_value(line, OPTION_BUILD_ID) },
 		.flaky = {

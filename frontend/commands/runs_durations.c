@@ -10,7 +10,8 @@ static int durations_of_run(const char *name, struct durations *d, struct error 
 	_cleanup_(run_dir_close) struct run_dir run = RUN_DIR_NONE;
 	_cleanup_(results_clear) struct results results = { 0 };
 
-	if (run_dir_open(name, &run, err) < 0 || results_read(run.fd, RUN_TESTS, &results, err) < 0)
+	if (run_dir_open(name, &run, err) < 0 || run_dir_check_record(&run, err) < 0 ||
+	    results_read(run.fd, RUN_TESTS, &results, err) < 0)
 		return -1;
 	return durations_add_results(d, &results) < 0 ? error_no_memory(err) : 0;
 }

@@ -49,36 +49,32 @@ static const char *report_job_summary(void)
 	return path && *path ? path : NULL;
 }
 
-static int report_markdown(const struct report *r, struct error **err)
+static int report_markdown(const struct report_options *o, const struct report *r,
+			   struct error **err)
 {
 	_cleanup_free_ char *text = report_print(r, markdown_print, err);
 
 	if (!text)
 		return -1;
-	if (report_job_summary())
+	if (!o->output && report_job_summary())
 		return report_append(report_job_summary(), text, err);
-	fputs(text, stdout);
-	return 0;
+	return output_write(o->output, text, err);
 }
 
-static int report_ktap(const struct report *r, struct error **err)
+static int report_ktap(const struct report_options *o, const struct report *r, struct error **err)
 {
 	_cleanup_free_ char *text = report_print(r, ktap_print, err);
 
-	if (!text)
-		return -1;
-	fputs(text, stdout);
-	return 0;
+	return text ? output_write(o->output, text, err) : -1;
 }
 
 static int report_kcidb(const struct report_options *o, const struct report *r, struct error **err)
 {
 	json_t *object = kcidb_of_report(r, o->origin, o->build, err);
+	_cleanup_free_ char *text = object ? document_text(object) : NULL;
 
-	if (!object)
-		return -1;
-	document_print(object);
-	return 0;
+	json_decref(object);
+	return text ? output_write(o->output, text, err) : error_no_memory(err);
 }
 
 static int report_html(const struct report_options *o, const struct report *r, struct error **err)
@@ -101,17 +97,21 @@ static int report_junit(const struct report_options *o, const struct report *r, 
 /* At most one report goes to standard output. */
 static int report_check(const struct report_options *o, struct error **err)
 {
+	int texts = o->markdown + o->ktap + o->kcidb;
 	int printed = (o->markdown && !report_job_summary()) + o->ktap + o->kcidb + o->json;
 
+	if (o->output && texts != 1)
+		return error_set(err, ERR_INPUT,
+				 "--output FILE needs one of --markdown, --ktap and --kcidb");
 	if (!o->html && !o->junit && !o->markdown && !o->ktap && !o->kcidb)
 		return error_set(err, ERR_INPUT,
 				 "report needs --html FILE, --markdown, --ktap, --kcidb or --junit "
 				 "FILE");
-	if (printed > 1)
+	if (!o->output && printed > 1)
 		return error_set(
 			err, ERR_INPUT,
 			"--markdown, --ktap, --kcidb and --json all print to standard output: "
-			"use one at a time");
+			"use one at a time, or --output FILE");
 	return 0;
 }
 
@@ -125,7 +125,9 @@ static void report_print_json(const struct report_options *o, const struct repor
 		json_array_append_new(files, json_text(o->html));
 	if (o->junit)
 		json_array_append_new(files, json_text(o->junit));
-	if (o->markdown)
+	if (o->output)
+		json_array_append_new(files, json_text(o->output));
+	else if (o->markdown)
 		json_array_append_new(files, json_text(report_job_summary()));
 	document_print(json_pack("{s:o, s:o}", "runs", runs, "files", files));
 }
@@ -133,8 +135,8 @@ static void report_print_json(const struct report_options *o, const struct repor
 static int report_write(const struct report_options *o, const struct report *r, struct error **err)
 {
 	if ((o->html && report_html(o, r, err) < 0) || (o->junit && report_junit(o, r, err) < 0) ||
-	    (o->markdown && report_markdown(r, err) < 0) || (o->ktap && report_ktap(r, err) < 0) ||
-	    (o->kcidb && report_kcidb(o, r, err) < 0))
+	    (o->markdown && report_markdown(o, r, err) < 0) ||
+	    (o->ktap && report_ktap(o, r, err) < 0) || (o->kcidb && report_kcidb(o, r, err) < 0))
 		return -1;
 	if (o->json)
 		report_print_json(o, r);

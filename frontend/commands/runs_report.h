@@ -9,8 +9,9 @@
 /* The codes of the verb's options. */
 struct report_options {
 	bool json;
-	const char *html, *junit; /* files, or NULL */
-	bool markdown, ktap, kcidb;
+	const char *html, *junit;   /* files, or NULL */
+	bool markdown, ktap, kcidb; /* to standard output, or OUTPUT */
+	const char *output;	    /* a file, or NULL */
 	const char *origin, *build; /* of --kcidb; BUILD may be NULL */
 };
 

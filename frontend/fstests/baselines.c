@@ -92,6 +92,8 @@ int baseline_save(const struct run_dir *run, const char *name, struct error **er
 		return -1;
 	if (run_dir_busy(run))
 		return error_set(err, ERR_BUSY, "run %s is still in progress", run->id);
+	if (run_dir_check_record(run, err) < 0)
+		return -1;
 	if (dir_make(parent) < 0 || (fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot make %s", parent);
 	snprintf(draft, sizeof(draft), ".%s.%d", name, (int)getpid());

@@ -208,6 +208,8 @@ int results_read(int dir, const char *name, struct results *r, struct error **er
 	if (!text)
 		return -1;
 	for (const char *line = text, *end; *line; line = end + 1) {
+		size_t before = r->count;
+
 		end = strchr(line, '\n');
 		if (!end)
 			break;
@@ -215,6 +217,7 @@ int results_read(int dir, const char *name, struct results *r, struct error **er
 			results_clear(r);
 			return -1;
 		}
+		r->unread += r->count == before;
 	}
 	return 0;
 }

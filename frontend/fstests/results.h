@@ -50,6 +50,7 @@ struct results {
 	struct test_result *list;
 	size_t count;
 	struct test_index index;
+	size_t unread; /* lines that results_read() could not use */
 };
 
 /* Bytes that a list may have. */

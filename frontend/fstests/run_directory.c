@@ -342,6 +342,15 @@ json_t *run_dir_read(const struct run_dir *run, struct error **err)
 	return object;
 }
 
+int run_dir_check_record(const struct run_dir *run, struct error **err)
+{
+	json_t *record = run_dir_read(run, err);
+	int result = record ? 0 : -1;
+
+	json_decref(record);
+	return result;
+}
+
 int run_dir_write(const struct run_dir *run, const json_t *object, struct error **err)
 {
 	_cleanup_close_ int fd =

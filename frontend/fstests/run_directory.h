@@ -77,6 +77,10 @@ int run_dir_remove(const char *id, struct error **err);
 json_t *run_dir_read(const struct run_dir *run, struct error **err);
 int run_dir_write(const struct run_dir *run, const json_t *object, struct error **err);
 
+/* Whether run.json can be read: its other files are in the format that it names. 0, or -1 with ERR
+ * set as above. */
+int run_dir_check_record(const struct run_dir *run, struct error **err);
+
 /* Writes the final run.json, after syncing the files that it sums up. */
 int run_dir_finish(const struct run_dir *run, const json_t *object, struct error **err);
 

@@ -4,29 +4,16 @@
 
 #include "frontend/mcp/tool_text.h"
 #include "frontend/cli/text.h"
+#include "frontend/mcp/fstests_text.h"
 
-#define SHOWN_FAILURES 10
-#define SHOWN_ITEMS 8	 /* of a list */
-#define SHOWN_REASON 120 /* bytes */
+#define SHOWN_ITEMS 8 /* of a list */
 
 /* As in check.c. */
 #define PRIMARY_USERS 2
 
-static const char *tool_text_string(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "";
-}
-
-static json_int_t tool_text_number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
 static const char *error_code(const struct call_ending *e)
 {
-	return tool_text_string(json_object_get(e->result, "error"), "code");
+	return tool_result_string(json_object_get(e->result, "error"), "code");
 }
 
 /* Prints the size, the release and the users, if known. */
@@ -39,9 +26,9 @@ static void tool_text_print_facts(FILE *out, const json_t *rootfs)
 
 	if (bytes > 0)
 		fprintf(out, "Size: %s\n", text_size((uint64_t)bytes, size));
-	if (*tool_text_string(rootfs, "distribution"))
-		fprintf(out, "%s: %s\n", tool_text_string(rootfs, "distribution"),
-			tool_text_string(rootfs, "release"));
+	if (*tool_result_string(rootfs, "distribution"))
+		fprintf(out, "%s: %s\n", tool_result_string(rootfs, "distribution"),
+			tool_result_string(rootfs, "release"));
 	json_array_foreach(users, i, user) fprintf(out, "%s%s",
 						   i == 0		? "Test users: "
 						   : i == PRIMARY_USERS ? "\nOther users: "
@@ -54,7 +41,7 @@ static void tool_text_print_facts(FILE *out, const json_t *rootfs)
 /* Prints any failure, with the command's own message. */
 static void print_failure(FILE *out, const struct call_ending *e)
 {
-	const char *message = tool_text_string(json_object_get(e->result, "error"), "message");
+	const char *message = tool_result_string(json_object_get(e->result, "error"), "message");
 
 	if (*message)
 		fprintf(out, "✗ %s\n", message);
@@ -62,11 +49,15 @@ static void print_failure(FILE *out, const struct call_ending *e)
 		fputs(e->diagnostics, out);
 	else
 		fprintf(out, "✗ rootlet exited with status %d and no message\n", e->status);
+	/* Only a bisect that can go on is named. */
+	if (*tool_result_string(e->result, "bisect"))
+		fprintf(out, "\nContinue with: fstests_bisect_resume (bisect=%s)\n",
+			tool_result_string(e->result, "bisect"));
 }
 
 static void print_create(FILE *out, const struct call_ending *e)
 {
-	const char *path = tool_text_string(e->result, "path");
+	const char *path = tool_result_string(e->result, "path");
 
 	if (strcmp(error_code(e), "exists") == 0) {
 		fprintf(out,
@@ -83,8 +74,8 @@ static void print_create(FILE *out, const struct call_ending *e)
 
 static void print_check(FILE *out, const struct call_ending *e)
 {
-	const char *state = tool_text_string(e->result, "state"),
-		   *path = tool_text_string(e->result, "path");
+	const char *state = tool_result_string(e->result, "state"),
+		   *path = tool_result_string(e->result, "path");
 	const json_t *reason;
 	size_t i;
 
@@ -109,10 +100,11 @@ static void print_check(FILE *out, const struct call_ending *e)
 static void print_delete(FILE *out, const struct call_ending *e)
 {
 	if (strcmp(error_code(e), "missing") == 0)
-		fprintf(out, "Rootfs does not exist at %s\n", tool_text_string(e->result, "path"));
+		fprintf(out, "Rootfs does not exist at %s\n",
+			tool_result_string(e->result, "path"));
 	else
 		fprintf(out, "✓ Successfully deleted rootfs at %s\n",
-			tool_text_string(e->result, "path"));
+			tool_result_string(e->result, "path"));
 }
 
 static void tool_text_print_list(FILE *out, const struct call_ending *e)
@@ -127,8 +119,8 @@ static void tool_text_print_list(FILE *out, const struct call_ending *e)
 	{
 		json_int_t created = json_integer_value(json_object_get(rootfs, "created"));
 
-		fprintf(out, "%s%s\nPath: %s\n", i ? "\n" : "", tool_text_string(rootfs, "name"),
-			tool_text_string(rootfs, "path"));
+		fprintf(out, "%s%s\nPath: %s\n", i ? "\n" : "", tool_result_string(rootfs, "name"),
+			tool_result_string(rootfs, "path"));
 		if (!created) {
 			fputs("Broken: see check_test_rootfs\n", out);
 			continue;
@@ -142,16 +134,16 @@ static void tool_text_print_run(FILE *out, const struct call_ending *e)
 {
 	json_int_t seconds = json_integer_value(json_object_get(e->result, "seconds"));
 
-	if (strcmp(tool_text_string(e->result, "status"), "timeout") == 0)
+	if (strcmp(tool_result_string(e->result, "status"), "timeout") == 0)
 		fprintf(out, "✗ The VM was stopped after %lld s: timeout\n\n", (long long)seconds);
 	else
 		fprintf(out, "%s The command exited with status %d (%lld s, %s)\n\n",
 			e->status == 0 ? "✓" : "✗", e->status, (long long)seconds,
 			json_is_true(json_object_get(e->result, "kvm")) ? "KVM" : "emulated");
 	fputs(e->output, out);
-	if (*tool_text_string(e->result, "console"))
+	if (*tool_result_string(e->result, "console"))
 		fprintf(out, "\nThe console's last lines:\n%s\n",
-			tool_text_string(e->result, "console"));
+			tool_result_string(e->result, "console"));
 }
 
 static void print_doctor(FILE *out, const struct call_ending *e)
@@ -161,10 +153,10 @@ static void print_doctor(FILE *out, const struct call_ending *e)
 
 	json_array_foreach(json_object_get(e->result, "checks"), i, check)
 	{
-		fprintf(out, "%-8s %s: %s\n", tool_text_string(check, "verdict"),
-			tool_text_string(check, "what"), tool_text_string(check, "detail"));
-		if (*tool_text_string(check, "fix"))
-			fprintf(out, "         fix: %s\n", tool_text_string(check, "fix"));
+		fprintf(out, "%-8s %s: %s\n", tool_result_string(check, "verdict"),
+			tool_result_string(check, "what"), tool_result_string(check, "detail"));
+		if (*tool_result_string(check, "fix"))
+			fprintf(out, "         fix: %s\n", tool_result_string(check, "fix"));
 	}
 }
 
@@ -177,84 +169,20 @@ static void print_virtme(FILE *out, const struct call_ending *e)
 
 	json_array_foreach(json_object_get(e->result, "checks"), i, check)
 	{
-		const char *verdict = tool_text_string(check, "verdict");
+		const char *verdict = tool_result_string(check, "verdict");
 
 		for (size_t k = 0; k < sizeof(wanted) / sizeof(*wanted); k++) {
-			if (strcmp(tool_text_string(check, "what"), wanted[k]) != 0)
+			if (strcmp(tool_result_string(check, "what"), wanted[k]) != 0)
 				continue;
 			fprintf(out, "%s %s: %s\n",
 				strcmp(verdict, "ok") == 0	  ? "✓"
 				: strcmp(verdict, "warning") == 0 ? "⚠"
 								  : "✗",
-				wanted[k], tool_text_string(check, "detail"));
-			if (*tool_text_string(check, "fix"))
-				fprintf(out, "  fix: %s\n", tool_text_string(check, "fix"));
+				wanted[k], tool_result_string(check, "detail"));
+			if (*tool_result_string(check, "fix"))
+				fprintf(out, "  fix: %s\n", tool_result_string(check, "fix"));
 		}
 	}
-}
-
-static void print_counts(FILE *out, const json_t *counts)
-{
-	const char *name, *separator = "";
-	const json_t *count;
-
-	json_object_foreach((json_t *)(uintptr_t)counts, name, count)
-	{
-		fprintf(out, "%s%" JSON_INTEGER_FORMAT " %s", separator, json_integer_value(count),
-			name);
-		separator = ", ";
-	}
-	if (*separator)
-		fputc('\n', out);
-}
-
-/* Prints the beginning of a test's reason, and no half of a character. */
-static void print_reason(FILE *out, const json_t *test)
-{
-	const char *reason = tool_text_string(test, "reason");
-	size_t length = strlen(reason), shown = length < SHOWN_REASON ? length : SHOWN_REASON;
-
-	while (shown && ((unsigned char)reason[shown] & 0xc0) == 0x80)
-		shown--;
-	if (shown)
-		fprintf(out, "     %.*s%s\n", (int)shown, reason, shown < length ? "…" : "");
-}
-
-/* A failure is the name of a test, or an object with the name. */
-static void print_failed_tests(FILE *out, const json_t *failures)
-{
-	const json_t *test;
-	size_t i, count = json_array_size(failures);
-
-	if (count)
-		fprintf(out, "\nFailed Tests (%zu):\n", count);
-	json_array_foreach(failures, i, test)
-	{
-		const char *name = json_string_value(test);
-
-		if (i == SHOWN_FAILURES)
-			break;
-		fprintf(out, "  %zu. %s\n", i + 1, name ? name : tool_text_string(test, "name"));
-		print_reason(out, test);
-	}
-	if (count > SHOWN_FAILURES)
-		fprintf(out, "  ... and %zu more failures\n", count - SHOWN_FAILURES);
-}
-
-static void print_fstests(FILE *out, const struct call_ending *e)
-{
-	const char *status = tool_text_string(e->result, "status");
-
-	/* A run that is in progress or was cut off has no status. */
-	status = *status ? status : tool_text_string(e->result, "state");
-	fprintf(out, "=== fstests Results ===\n\n%s Run %s: %s\n",
-		strcmp(status, "passed") == 0 ? "✓" : "✗", tool_text_string(e->result, "run"),
-		status);
-	print_counts(out, json_object_get(e->result, "counts"));
-	print_failed_tests(out, json_object_get(e->result, "failures"));
-	if (*tool_text_string(e->result, "results"))
-		fprintf(out, "\nFull results: %s, as resources: rootlet://runs/%s\n",
-			tool_text_string(e->result, "results"), tool_text_string(e->result, "run"));
 }
 
 /* "Installed (12): acl 2.3, attr 2.5 and 10 more" */
@@ -269,8 +197,8 @@ static void tool_text_print_packages(FILE *out, const char *title, const json_t 
 	{
 		if (i == SHOWN_ITEMS)
 			break;
-		fprintf(out, "%s %s %s", i ? "," : "", tool_text_string(package, "name"),
-			tool_text_string(package, "version"));
+		fprintf(out, "%s %s %s", i ? "," : "", tool_result_string(package, "name"),
+			tool_result_string(package, "version"));
 	}
 	if (count > SHOWN_ITEMS)
 		fprintf(out, " and %zu more", count - SHOWN_ITEMS);
@@ -285,8 +213,8 @@ static void print_change(FILE *out, const struct call_ending *e)
 		     *removed = json_object_get(e->result, "removed");
 	bool changed = json_is_true(json_object_get(e->result, "changed"));
 	const json_t *published = json_object_get(e->result, "published");
-	json_int_t from = tool_text_number(published, "from"),
-		   to = tool_text_number(published, "generation");
+	json_int_t from = tool_result_number(published, "from"),
+		   to = tool_result_number(published, "generation");
 	bool any = json_array_size(installed) || json_array_size(upgraded) ||
 		   json_array_size(removed) || from != to;
 
@@ -294,15 +222,15 @@ static void print_change(FILE *out, const struct call_ending *e)
 		changed ? "Changed the rootfs at"
 		: any	? "This would change the rootfs at"
 			: "There is nothing to do in the rootfs at",
-		tool_text_string(e->result, "path"));
+		tool_result_string(e->result, "path"));
 	if (json_object_get(e->result, "generation"))
 		fprintf(out, "Generation: %" JSON_INTEGER_FORMAT "\n",
-			tool_text_number(e->result, "generation"));
+			tool_result_number(e->result, "generation"));
 	if (to)
 		fprintf(out,
 			"Published as %s: generation %" JSON_INTEGER_FORMAT
 			"; the rootfs had %" JSON_INTEGER_FORMAT "\n",
-			tool_text_string(published, "name"), to, from);
+			tool_result_string(published, "name"), to, from);
 	tool_text_print_packages(out, "Install", installed);
 	tool_text_print_packages(out, "Upgrade", upgraded);
 	tool_text_print_packages(out, "Remove", removed);
@@ -315,20 +243,20 @@ static void print_dependencies(FILE *out, const struct call_ending *e)
 
 	json_array_foreach(json_object_get(e->result, "dependencies"), i, one)
 	{
-		if (strcmp(tool_text_string(one, "state"), "missing") != 0)
+		if (strcmp(tool_result_string(one, "state"), "missing") != 0)
 			continue;
 		if (missing++ < SHOWN_ITEMS)
 			fprintf(out, "Missing: %s %s, for %" JSON_INTEGER_FORMAT " tests%s%s\n",
-				tool_text_string(one, "kind"), tool_text_string(one, "name"),
+				tool_result_string(one, "kind"), tool_result_string(one, "name"),
 				json_integer_value(json_object_get(one, "tests")),
-				*tool_text_string(one, "package") ? "; package " : "",
-				tool_text_string(one, "package"));
+				*tool_result_string(one, "package") ? "; package " : "",
+				tool_result_string(one, "package"));
 	}
 	if (missing > SHOWN_ITEMS)
 		fprintf(out, "... and %zu more\n", missing - SHOWN_ITEMS);
 	if (!missing)
 		fprintf(out, "✓ The rootfs at %s has what the tests ask for\n",
-			tool_text_string(e->result, "path"));
+			tool_result_string(e->result, "path"));
 	if (json_array_size(packages))
 		fputs("Install with install_packages:", out);
 	json_array_foreach(packages, i, one) if (i < SHOWN_ITEMS)
@@ -340,89 +268,35 @@ static void print_dependencies(FILE *out, const struct call_ending *e)
 static void print_lock(FILE *out, const struct call_ending *e)
 {
 	fprintf(out, "✓ Wrote %s with %" JSON_INTEGER_FORMAT " packages of the rootfs at %s\n",
-		tool_text_string(e->result, "output"),
+		tool_result_string(e->result, "output"),
 		json_integer_value(json_object_get(e->result, "packages")),
-		tool_text_string(e->result, "path"));
+		tool_result_string(e->result, "path"));
 }
 
 static void print_publish(FILE *out, const struct call_ending *e)
 {
 	fprintf(out, "✓ Published %s as generation %" JSON_INTEGER_FORMAT " of %s in %s\n",
-		tool_text_string(e->result, "path"), tool_text_number(e->result, "generation"),
-		tool_text_string(e->result, "name"), tool_text_string(e->result, "directory"));
-	if (tool_text_number(e->result, "removed_generations"))
+		tool_result_string(e->result, "path"), tool_result_number(e->result, "generation"),
+		tool_result_string(e->result, "name"), tool_result_string(e->result, "directory"));
+	if (tool_result_number(e->result, "removed_generations"))
 		fprintf(out, "Removed %" JSON_INTEGER_FORMAT " older generations\n",
-			tool_text_number(e->result, "removed_generations"));
+			tool_result_number(e->result, "removed_generations"));
 }
 
 static void print_verify(FILE *out, const struct call_ending *e)
 {
-	bool verified = strcmp(tool_text_string(e->result, "state"), "verified") == 0;
+	bool verified = strcmp(tool_result_string(e->result, "state"), "verified") == 0;
 	const json_t *reasons = json_object_get(e->result, "reasons"), *reason;
 	size_t i;
 
 	fprintf(out, "%s The rootfs at %s is %swhat was signed by %s\n", verified ? "✓" : "✗",
-		tool_text_string(e->result, "path"), verified ? "" : "not ",
-		tool_text_string(e->result, "key"));
+		tool_result_string(e->result, "path"), verified ? "" : "not ",
+		tool_result_string(e->result, "key"));
 	json_array_foreach(reasons, i, reason) if (i < SHOWN_ITEMS)
 		fprintf(out, "  - %s\n", json_string_value(reason));
-	if (tool_text_number(e->result, "differences") > SHOWN_ITEMS)
+	if (tool_result_number(e->result, "differences") > SHOWN_ITEMS)
 		fprintf(out, "  - and %" JSON_INTEGER_FORMAT " more\n",
-			tool_text_number(e->result, "differences") - SHOWN_ITEMS);
-}
-
-static void print_groups(FILE *out, const struct call_ending *e)
-{
-	const json_t *group, *groups = json_object_get(e->result, "groups");
-	size_t i;
-
-	json_array_foreach(groups, i, group) if (i < SHOWN_FAILURES) fprintf(
-		out, "%s: %" JSON_INTEGER_FORMAT " tests%s%s\n", tool_text_string(group, "name"),
-		json_integer_value(json_object_get(group, "tests")),
-		*tool_text_string(group, "description") ? ": " : "",
-		tool_text_string(group, "description"));
-	if (json_array_size(groups) > SHOWN_FAILURES)
-		fprintf(out, "... and %zu more\n", json_array_size(groups) - SHOWN_FAILURES);
-}
-
-static void print_baseline_saved(FILE *out, const struct call_ending *e)
-{
-	fprintf(out, "✓ Saved run %s as baseline %s\n", tool_text_string(e->result, "run"),
-		tool_text_string(e->result, "baseline"));
-}
-
-static void print_baselines(FILE *out, const struct call_ending *e)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(e->result, "baselines"), i, one)
-		fprintf(out, "%s: run %s, %s on %s, kernel %s\n", tool_text_string(one, "name"),
-			tool_text_string(one, "run"), tool_text_string(one, "status"),
-			tool_text_string(one, "fstype"), tool_text_string(one, "kernel_version"));
-	if (!i)
-		fputs("There is no baseline yet. Save one with: fstests_baseline_save\n", out);
-}
-
-/* "newly_fails (2): generic/001, generic/002", for each list of tests. */
-static void print_comparison(FILE *out, const struct call_ending *e)
-{
-	const char *key;
-	json_t *list;
-
-	json_object_foreach((json_t *)(uintptr_t)e->result, key, list)
-	{
-		const json_t *test;
-		size_t i;
-
-		if (!json_is_array(list))
-			continue;
-		fprintf(out, "%s (%zu)%s", key, json_array_size(list),
-			json_array_size(list) ? ":" : "");
-		json_array_foreach(list, i, test) if (i < SHOWN_FAILURES)
-			fprintf(out, "%s %s", i ? "," : "", tool_text_string(test, "name"));
-		fputs(json_array_size(list) > SHOWN_FAILURES ? " ...\n" : "\n", out);
-	}
+			tool_result_number(e->result, "differences") - SHOWN_ITEMS);
 }
 
 static const struct {
@@ -434,8 +308,8 @@ static const struct {
 	{ "check_test_rootfs", print_check },
 	{ "delete_test_rootfs", print_delete, "missing" },
 	{ "list_test_rootfs", tool_text_print_list },
-	{ "fstests_vm_boot_and_run", print_fstests },
-	{ "fstests_results", print_fstests },
+	{ "fstests_vm_boot_and_run", fstests_text_run },
+	{ "fstests_results", fstests_text_run },
 	{ "run_in_vm", tool_text_print_run },
 	{ "install_packages", print_change },
 	{ "uninstall_packages", print_change },
@@ -447,11 +321,15 @@ static const struct {
 	{ "verify_test_rootfs", print_verify },
 	{ "doctor", print_doctor },
 	{ "check_virtme_ng", print_virtme },
-	{ "fstests_groups_list", print_groups },
-	{ "fstests_baseline_save", print_baseline_saved },
-	{ "fstests_baseline_get", print_fstests },
-	{ "fstests_baseline_list", print_baselines },
-	{ "fstests_baseline_compare", print_comparison },
+	{ "fstests_groups_list", fstests_text_groups },
+	{ "fstests_baseline_save", fstests_text_saved },
+	{ "fstests_baseline_get", fstests_text_run },
+	{ "fstests_baseline_list", fstests_text_baselines },
+	{ "fstests_baseline_compare", fstests_text_comparison },
+	{ "fstests_flaky", fstests_text_flaky },
+	{ "fstests_report", fstests_text_report },
+	{ "fstests_bisect", fstests_text_bisect },
+	{ "fstests_bisect_resume", fstests_text_bisect },
 };
 
 char *tool_text(const struct call_ending *e)

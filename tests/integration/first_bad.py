@@ -1,6 +1,5 @@
 """rootlet bisect on a git repository whose commits "build" fake kernels, with a fake vng that fails tests by
 the kernel's version. git, rootlet fstests and everything between them are real."""
-import json
 import os
 import re
 import shutil
@@ -8,8 +7,9 @@ import signal
 import subprocess
 
 from support import tap, vng
-from support.schemas import document
-from support.world import SOURCE, Home, Outcome, Tidy, own_rootfs, wait_until
+from support.mcp import Server
+from support.schemas import stream
+from support.world import SOURCE, Home, Outcome, Tidy, children, own_rootfs, wait_until
 
 COMMITS = 24
 FIRST_BAD = 17
@@ -117,9 +117,14 @@ def run(what, *more, status=0, env=None, **how):
     """Runs a bisect to its end; returns its result."""
     with Tidy(home) as tidy:
         outcome = home.run(*line("--json", *more, **how), seconds=300, environment=env or environment())
-        wrong = tidy.complaints() + untouched() + document("bisect", outcome)[1]
-    tap.report(outcome.status == status and not wrong, what, *wrong, outcome)
-    return json.loads(outcome.out) if outcome.out else {}
+        events, result, wrong = stream("bisect", outcome)
+        wrong += tidy.complaints() + untouched()
+    told = [event for event in events if event["event"] == "progress"]
+    if [event["done"] for event in told] != list(range(len((result or {}).get("steps", ())))) or \
+            any(event["done"] >= event["total"] for event in told):
+        wrong.append("not each step is told")
+    tap.report(outcome.status == status and not wrong and not outcome.err, what, *wrong, outcome)
+    return result or {}
 
 
 def suspects(result):
@@ -153,6 +158,10 @@ def skipped():
     result = run("the suspects include kernels that do not build", "--repeat", "1", status=1)
     tap.report(sorted(suspects(result)) == sorted(map(commit, (15, 16, 17, 18))),
                "all of them are named", result)
+    unbuildable(*range(FIRST_BAD, COMMITS))
+    result = run("no kernel between the ends builds", "--repeat", "1", status=1, good=f"main~{COMMITS - 16}")
+    tap.report(sorted(suspects(result)) == sorted(map(commit, range(FIRST_BAD, COMMITS + 1))),
+               "any of them may be the one", result)
     unbuildable()
     result = run("kernels that do not boot", "--repeat", "1",
                  env=environment(before="((level < 12 || level > 14)) || exit 1\nbegin\n"))
@@ -186,7 +195,7 @@ def interrupted():
     for number, says in ((signal.SIGINT, r"to continue: rootlet bisect --resume (\S+)"),
                          (signal.SIGKILL, "")):
         with Tidy(home) as tidy:
-            process = home.start(*line("--repeat", "1"), environment=env)
+            process = home.start(*line("--repeat", "1", "--json"), environment=env)
             steps = wait_for_steps(2)
             busy = home.run("bisect", "--resume", newest(), environment=env)
             tap.report(busy.status == 6 and "in another process" in busy.err,
@@ -196,18 +205,73 @@ def interrupted():
             wrong = tidy.complaints()
         told = re.search(says, outcome.err)
         tap.report(steps and told and not wrong, f"{number.name} ends all of it", *wrong, outcome)
+        if says:
+            _, result, wrong = stream("bisect", outcome)
+            tap.report(not wrong and result.get("bisect") == told.group(1) == newest() and
+                       result["error"]["code"] == "interrupted",
+                       "--json names the bisect that can be continued", *wrong, result)
         os.unlink(f"{MINI}/hang")
-        resumed = home.run("bisect", "--resume", told.group(1) if says and told else newest(), "--json",
+        resumed = home.run("bisect", "--resume", told.group(1) if says and told else "last", "--json",
                            seconds=300, environment=env)
-        tap.report(resumed.status == 0 and suspects(json.loads(resumed.out)) == [commit(FIRST_BAD)] and
-                   len(json.loads(resumed.out)["steps"]) <= 7 and not untouched(),
+        _, result, wrong = stream("bisect", resumed)
+        tap.report(resumed.status == 0 and suspects(result) == [commit(FIRST_BAD)] and
+                   len(result["steps"]) <= 7 and not wrong + untouched(),
                    f"--resume continues after {number.name}, and tests no kernel again",
-                   resumed, *untouched())
+                   resumed, *wrong, *untouched())
         home.write("fstests-mini/hang", "")
     os.unlink(f"{MINI}/hang")
     again = home.run("bisect", "--resume", newest(), environment=env)
     tap.report(again.status == 2 and "has ended" in again.err, "a bisect that has ended is not resumed",
                again)
+
+
+def in_the_middle():
+    """Something breaks while kernels between the ends are tested: what was tested is not lost."""
+    home.write("fstests-mini/break", "")
+    words = line("--repeat", "1")
+    words[words.index(MAKE)] += f" && case $(cat level) in 01 | 24) ;; *) " \
+                                f"! rm {MINI}/break || mv {MINI}/check {MINI}/away ;; esac"
+    outcome = home.run(*words, seconds=300, environment=environment())
+    os.rename(f"{MINI}/away", f"{MINI}/check")
+    tap.report(outcome.status == 2 and "to continue: rootlet bisect --resume" in outcome.err,
+               "an fstests that breaks on the way ends a bisect, which can be continued", outcome)
+    outcome = home.run("bisect", "--resume", "last", "--json", seconds=300, environment=environment())
+    _, result, wrong = stream("bisect", outcome)
+    wrong += untouched()
+    tap.report(outcome.status == 0 and suspects(result) == [commit(FIRST_BAD)] and
+               len(result["steps"]) <= 7 and not wrong,
+               "and --resume continues once it is whole again", *wrong, outcome)
+
+
+def as_tools():
+    """The MCP tools: a call is cancelled while a kernel is tested, and another one continues."""
+    env = environment(before=f"[[ ! -e {MINI}/hang || $level = 1 || $level = 24 ]] || sleep 600\nbegin\n")
+    home.write("fstests-mini/hang", "")
+    arguments = {"tree_path": REPOSITORY, "good": "main~23", "bad": "main", "make_command": MAKE, "repeat": 1,
+                 "fstests_arguments": ["--path", TREE, "--fstests", MINI, "--", "generic/001"]}
+
+    def progress(token):
+        return server.wait_for(lambda m: m.get("params", {}).get("progressToken") == token and
+                               "step 1 of" in m["params"]["message"], 120)
+
+    with Tidy(home) as tidy:
+        with Server(home, environment=env) as server:
+            server.initialize()
+            number = server.start_call("fstests_bisect", arguments, token="first")
+            first = progress("first")
+            server.cancel(number)
+            gone = wait_until(lambda: not children(server.process.pid), 60)
+            os.unlink(f"{MINI}/hang")
+            number = server.start_call("fstests_bisect_resume", {}, token="again")
+            again = progress("again")
+            answer = (server.answer(number, 300) or {}).get("result", {})
+            content = answer.get("structuredContent", {})
+        wrong = tidy.complaints() + untouched()
+    tap.report(first and gone and again and "Testing kernels 2/7 step 1 of" in first["params"]["message"],
+               "each kernel is progress of the call", first, again)
+    tap.report(suspects(content) == [commit(FIRST_BAD)] and not answer["isError"] and not wrong and
+               f"✓ The first bad commit:\n  {commit(FIRST_BAD)} fs: change" in answer["content"][0]["text"],
+               "fstests_bisect_resume continues a call of fstests_bisect that was cancelled", *wrong, answer)
 
 
 def ended(process):
@@ -246,6 +310,7 @@ def refused():
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
             ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch", 1),
+            ("--resume of the last, which has ended", ["bisect", "--resume", "last"], "has ended"),
             ("--resume with a path", ["bisect", "--resume", "../x"], "there is no bisect"),
             ("--resume with --make", ["bisect", "--resume", "x", "--make", "y"], "does not go with --resume"),
             ("an option that fstests does not know", line("--repeat", "1", words=["--nosuch"]), "--nosuch"),
@@ -285,6 +350,8 @@ skipped()
 crashes()
 flaky()
 interrupted()
+in_the_middle()
+as_tools()
 refused()
 odd_places()
 tap.done()

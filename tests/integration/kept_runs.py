@@ -8,6 +8,7 @@ import shutil
 import xml.etree.ElementTree
 
 from support import tap
+from support.runs import HOSTILE, write_hostile_run
 from support.schemas import document
 from support.world import Home
 
@@ -373,6 +374,60 @@ def pruned_shared():
           False)
 
 
+# What takes a run, with the run that is asked about for RUN.
+TAKE_RUNS = ["show RUN", "compare RUN good", "compare good RUN", "durations RUN", "merge RUN good",
+             "report RUN --ktap", "archive RUN --output x", "save RUN --as kept"]
+
+
+def unsound():
+    """Runs that no verb takes for good results, and what can be read of the others."""
+    runs = "state/rootlet/runs"
+    for name in ("good", "bad"):
+        write_run(f"{runs}/{name}", [("generic/001", "pass", 1)], status="passed")
+    for what, text, status, says in (
+            ("a damaged one", '{"run"', 2, "run.json is damaged"),
+            ("one of a newer format", '{"format": 2}', 1, "was written by a newer rootlet: upgrade rootlet"),
+            ("one without run.json", None, 1, "run.json")):
+        if text is None:
+            os.unlink(home.state("runs/bad/run.json"))
+        else:
+            home.write(f"{runs}/bad/run.json", text)
+        for verb in TAKE_RUNS:
+            outcome = home.run("runs", *verb.replace("RUN", "bad").split())
+            tap.report(outcome.status == status and says in outcome.err and not outcome.out and
+                       not os.path.exists(home.state("baselines/kept")),
+                       f"runs {verb}: {what} is refused", outcome)
+    write_run(f"{runs}/bad", [("generic/001", "fail", 1)])
+    with open(home.state("runs/bad/tests.jsonl"), "ab") as file:
+        file.write(b'\xff{{{\n[]\n{"name": 3}\n{"name": "generic/002", "st')
+    outcome = home.run("runs", "compare", "good", "bad")
+    tap.report(outcome.status == 1 and "newly fails: generic/001" in outcome.out and
+               re.fullmatch("rootlet runs: 3 lines of /.*/bad/tests.jsonl cannot be read\n", outcome.err),
+               "runs compare: lines that cannot be read are counted", outcome)
+    busy = hold(home.state("runs/bad"))
+    for verb in TAKE_RUNS:
+        outcome = home.run("runs", *verb.replace("RUN", "bad").split())
+        taken = verb.split()[0] in ("show", "compare", "durations", "report")
+        tap.report(outcome.status in (0, 1) if taken else
+                   outcome.status == 6 and "is still in progress" in outcome.err and not outcome.out,
+                   f"runs {verb}: one in progress is {'read so far' if taken else 'refused'}", outcome)
+    os.close(busy)
+
+
+def hostile():
+    """What a guest printed stays text on a terminal."""
+    runs = "state/rootlet/runs"
+    for what in ("terminal escapes", "separators of lines"):
+        for name in ("1-ext4", "2-ext4"):
+            write_hostile_run(home, f"{runs}/{name}", HOSTILE[what])
+        for verb in ("list", "show 1-ext4", "compare 1-ext4 2-ext4", "flaky", "durations"):
+            for json_too in ([], ["--json"]):
+                outcome = home.run("runs", *verb.split(), *json_too)
+                found = re.findall("[\0-\x08\x0b-\x1f\x7f-\x9f]", outcome.out + outcome.err)
+                tap.report(outcome.out + outcome.err and outcome.status in (0, 1) and not found,
+                           " ".join([f"{what}: runs", verb, *json_too]), repr(found), outcome)
+
+
 merged()
 statuses()
 incomplete()
@@ -382,7 +437,7 @@ traces()
 excluded()
 durations()
 shutil.rmtree(home.state("runs"))
-for part in (pruned, pruned_locked, pruned_shared):
+for part in (unsound, hostile, pruned, pruned_locked, pruned_shared):
     part()
     shutil.rmtree(home.state("runs"))
 tap.done()

@@ -23,7 +23,8 @@ TOOLS = ["create_test_rootfs", "check_test_rootfs", "delete_test_rootfs", "list_
          "uninstall_packages", "upgrade_test_rootfs", "fstests_dependencies", "lock_test_rootfs",
          "publish_test_rootfs", "fetch_test_rootfs", "verify_test_rootfs",
          "check_virtme_ng", "kill_hanging_vms", "fstests_groups_list", "fstests_baseline_save",
-         "fstests_baseline_get", "fstests_baseline_list", "fstests_baseline_compare"]
+         "fstests_baseline_get", "fstests_baseline_list", "fstests_baseline_compare", "fstests_flaky",
+         "fstests_report", "fstests_bisect", "fstests_bisect_resume"]
 # The parameters of kerneldev-mcp's tools: name, parameter, default.
 ORIGINAL = [
     ("create_test_rootfs", "rootfs_path", None), ("create_test_rootfs", "ubuntu_release", "jammy"),
@@ -122,6 +123,13 @@ BAD_ARGUMENTS = [
     ("a package that is not a string", "install_packages", {"packages": [1]}, "packages[0]"),
     ("no lock file", "lock_test_rootfs", {"lock_path": ""}, "length 0: at least 1"),
     ("an empty run", "fstests_results", {"run": ""}, "length 0: at least 1"),
+    ("a baseline that is not saved", "fstests_baseline_save",
+     {"results_dir": "last", "baseline_name": "x", "save_baseline": False}, "save_baseline: must be one of"),
+    ("a report of no run", "fstests_report", {"runs": []}, "length 0: at least 1"),
+    ("a bisect without its ends", "fstests_bisect", {"tree_path": "x", "fstests_arguments": ["y"]},
+     "good is missing"),
+    ("a crash that counts as good", "fstests_bisect",
+     {"tree_path": "x", "good": "a", "bad": "b", "fstests_arguments": ["y"], "crash": "good"}, "crash: must"),
 ]
 
 
@@ -299,6 +307,13 @@ def test_calls():
                 ("fstests_groups_list", {"fstests_path": "/no/such"}, True, "cannot read the tests in /no"),
                 ("fstests_groups_list", {"fstests_path": f"{SOURCE}/tests/fstests-mini"}, False,
                  "quick: 6 tests"),
+                ("fstests_flaky", {}, False, "0 tests failed in 0 runs"),
+                ("fstests_report", {"html_path": "x"}, True, "no runs yet"),
+                ("fstests_report", {"ktap": True}, True, "use one at a time, or --output FILE"),
+                ("fstests_bisect", {"tree_path": "/no/such", "good": "--help", "bad": "b",
+                                    "fstests_arguments": ["--help"]}, True, "--tree /no/such"),
+                ("fstests_bisect_resume", {}, True, "no bisects yet"),
+                ("fstests_bisect_resume", {"bisect": "../x"}, True, "there is no bisect"),
                 ("kill_hanging_vms", {"force": True}, False, "No VM of this session is running")):
             result = (server.call(tool, arguments) or {}).get("result", {})
             text = "".join(part.get("text", "") for part in result.get("content", []))
@@ -351,6 +366,33 @@ def test_sizes():
                        failed - len(content["failures"]),
                        f"fstests_results of 1781 tests, {failed} of which failed: {size} bytes", *wrong,
                        content)
+    shutil.rmtree(home.state("runs"))
+
+
+def test_flaky_and_reports():
+    """What an agent reads about two runs of all of fstests, and reports of them."""
+    for failed in (40, 300):
+        write_run(f"20260101-00000{failed // 100}-ext4", failed)
+    with Server(home) as server:
+        server.initialize()
+        tools = {tool["name"]: tool for tool in server.request("tools/list")["result"]["tools"]}
+        files = [f"{home.dir}/report.{one}" for one in ("html", "xml", "md")]
+        for tool, arguments, says, holds in (
+                ("fstests_flaky", {}, "300 tests failed in 2 runs\ngeneric/000 on ext4: failed 2 of 2 times, "
+                                      "100.0 % (34.2 to 100.0 %)\n", {"runs": 2}),
+                ("fstests_flaky", {"fstype": "xfs"}, "0 tests failed in 0 runs", {"tests": []}),
+                ("fstests_report", {"html_path": files[0], "junit_path": files[1], "markdown": True,
+                                    "output_path": files[2]}, f"✓ Wrote {files[2]}",
+                 {"files": files, "runs": ["20260101-000003-ext4"]})):
+            result = server.call(tool, arguments)["result"]
+            content, size = result["structuredContent"], len(json.dumps(result, ensure_ascii=False).encode())
+            wrong = [error.message for error in jsonschema.Draft202012Validator(
+                tools[tool]["outputSchema"]).iter_errors(content)]
+            tap.report(not wrong and says in result["content"][0]["text"] and size <= 8192 and
+                       {**content, **holds} == content,
+                       f"{tool} with {len(arguments)} arguments about runs of 1781 tests: {size} bytes",
+                       *wrong, result)
+        tap.report(all(os.path.getsize(file) for file in files), "the reports are written")
     shutil.rmtree(home.state("runs"))
 
 

@@ -220,6 +220,20 @@ def job_summary():
                "markdown: a job summary that cannot be written is an error", outcome)
 
 
+def to_file():
+    """--output: the file has what would be printed, and GitHub's summary is left alone."""
+    path, summary = f"{home.dir}/out", home.write("summary.md", "")
+    for one in ("markdown", "ktap", "kcidb"):
+        printed = home.run("runs", "report", "20260101-000000-ext4", f"--{one}")
+        outcome = home.run("runs", "report", "20260101-000000-ext4", f"--{one}", "--output", path, "--json",
+                           environment={"GITHUB_STEP_SUMMARY": summary})
+        value, wrong = document("runs-report", outcome)
+        with open(path, encoding="utf-8") as file:
+            tap.report(not wrong and value["files"] == [path] and file.read() == printed.out and
+                       not os.path.getsize(summary), f"{one}: --output writes it to a file", outcome)
+        os.unlink(path)
+
+
 # --- hostile output -------------------------------------------------------------------------------
 
 def hostile():
@@ -259,11 +273,12 @@ def large():
     tap.report(set(texts) == set(FORMATS) and max(map(len, texts.values())) < 300000 and
                "the beginning" in texts["html"], "100 MB of output: each format has a part of it",
                {name: len(text) for name, text in texts.items()}, outcome)
-    with open(f"{run}/tests.jsonl", "r+b") as file:
-        file.truncate(100 << 20)
-    outcome, _ = report([run], "html")
-    tap.report(outcome.status == 2 and "tests.jsonl" in outcome.err and "at most" in outcome.err,
-               "100 MB of results are refused", outcome)
+    for name in ("tests.jsonl", "kernel.jsonl"):
+        run = write_run(home, "large", RESULTS[1:2], ())
+        os.truncate(f"{run}/{name}", 100 << 20)
+        outcome, texts = report([run])
+        tap.report(outcome.status == 2 and name in outcome.err and "at most" in outcome.err and not texts,
+                   f"100 MB of {name} are refused", outcome)
     failing = [{"name": f"generic/{i:04}", "status": "fail", "seconds": 1,
                 "detail": f"{i} {'<' * 16000}"} for i in range(1781)]
     _, texts = report([write_run(home, "failing", failing, ())], "html", "markdown")
@@ -277,11 +292,14 @@ def large():
 def links():
     """A guest can put links, pipes and directories into results/."""
     home.write("secret", "SECRET")
-    run = write_run(home, "links", [{**RESULTS[1], "name": f"generic/00{i}"} for i in range(6)], ())
+    run = write_run(home, "links", [{**RESULTS[1], "name": name} for name in
+                                    [*(f"generic/00{i}" for i in range(6)), "xfs/001"]], ())
     os.makedirs(f"{run}/results/generic")
     here = f"{run}/results/generic"
     for i, target in enumerate((f"{home.dir}/secret", "../../../secret", "/proc/self/environ", ".")):
         os.symlink(target, f"{here}/00{i}.out.bad")
+    home.write("outside/001.out.bad", "SECRET")
+    os.symlink(f"{home.dir}/outside", f"{run}/results/xfs")
     os.mkfifo(f"{here}/004.out.bad")
     os.mkdir(f"{here}/005.out.bad")
     outcome, texts = report([run])
@@ -343,6 +361,10 @@ def refused():
             ("an unknown run", 1, "nosuch does not exist", ["nosuch", "--ktap"]),
             ("a run that is named twice", 2, "is named twice", ["last", "20260102-000000-ext4", "--ktap"]),
             ("two formats on standard output", 2, "use one at a time", ["last", "--ktap", "--kcidb"]),
+            ("two formats in one file", 2, "--output FILE needs one of",
+             ["last", "--ktap", "--kcidb", "--output", "x"]),
+            ("a file for no format", 2, "--output FILE needs one of",
+             ["last", "--html", "y", "--output", "x"]),
             ("a format and --json on standard output", 2, "use one at a time", ["last", "--ktap", "--json"]),
             ("an origin with capitals", 2, "lower-case letters", ["last", "--kcidb", "--origin", "My CI"]),
             ("a build without an origin", 2, "ORIGIN:ID", ["last", "--kcidb", "--build-id", "42"]),
@@ -375,6 +397,7 @@ def figures():
 formats()
 several()
 job_summary()
+to_file()
 hostile()
 large()
 links()

@@ -454,6 +454,15 @@ def excludes_reported():
             *words("--exclude", "nosuch", tests=["generic/001"]))
 
 
+def unsound_baseline():
+    for what, text, says in (("a damaged run", "[]", "run.json is damaged"),
+                             ("a run of a newer format", '{"format": 2}', "was written by a newer rootlet")):
+        home.write("unsound/run.json", text)
+        home.write("unsound/tests.jsonl", "")
+        refused(f"--baseline: {what}", f"--baseline: .*{says}",
+                *words("--baseline", "./unsound", tests=["generic/001"]))
+
+
 BUSY = LATER + r"""
 case $boot in
 1)	console "Kernel panic - not syncing: IO-APIC + timer doesn't work!"
@@ -1050,7 +1059,7 @@ def in_tree():
 
 # Arguments name the only cases to run.
 for part in (configured, smoke, in_tree, asked_for, overlays, disks, chosen, known, preferred, virtiofs,
-             files, suffixed, excluded, excluded_in_sections, excludes_reported, busy_host,
+             files, suffixed, excluded, excluded_in_sections, excludes_reported, unsound_baseline, busy_host,
              unbooted, oops, counted, stops, no_boot, unstartable, needs_told, shown, shown_together,
              build_leftovers, built, build_rootfs, repeated, quarantined):
     if len(sys.argv) < 2 or part.__name__ in sys.argv:

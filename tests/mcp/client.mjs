@@ -69,7 +69,7 @@ await attempt("setLoggingLevel", async () =>
   report(await client.setLoggingLevel("debug"), "logging/setLevel"));
 await attempt("listTools", async () => {
   const { tools } = await client.listTools();
-  report(tools.length === 23 && tools.every((tool) => tool.outputSchema && tool.annotations),
+  report(tools.length === 27 && tools.every((tool) => tool.outputSchema && tool.annotations),
          "tools/list: every tool has an output schema and annotations", tools.map((tool) => tool.name));
   say({ tools: tools.map((tool) => tool.name) });
 });
@@ -175,6 +175,19 @@ await attempt("fstests that pass", async () => {
   report(!again.isError && again.structuredContent.run === result.structuredContent.run &&
          again.structuredContent.counts.pass === 2 && text(again).includes(": passed\n"),
          "fstests_results of the last run", again);
+  const flaky = await call("fstests_flaky");
+  report(!flaky.isError && flaky.structuredContent.runs === 1 &&
+         text(flaky) === "0 tests failed in 1 run\n", "fstests_flaky over that run", flaky);
+  const path = `${process.env.HOME}/report.html`;
+  const written = await call("fstests_report", { html_path: path });
+  report(!written.isError && text(written) === `✓ Wrote ${path}\n`, "fstests_report of that run", written);
+});
+await attempt("bisect", async () => {
+  const result = await call("fstests_bisect", { tree_path: "/no/such", good: "a", bad: "b",
+                                                fstests_arguments: ["generic/001"] });
+  report(result.isError && result.structuredContent.exit_status === 2, "fstests_bisect of nothing", result);
+  const none = await call("fstests_bisect_resume");
+  report(none.isError && text(none).includes("no bisects yet"), "fstests_bisect_resume of nothing", none);
 });
 await attempt("fstests", async () => {
   const result = await call("fstests_vm_boot_and_run",
