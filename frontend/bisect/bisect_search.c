@@ -153,8 +153,7 @@ static bool search_has_ended(const char *log)
 static int search_tell_git(const char *worktree, enum bisect_verdict verdict, struct error **err)
 {
 	static const char *const words[] = { "good", "bad", "skip" };
-	int status =
-		git_status(worktree, (const char *[]){ "bisect", words[verdict], NULL }, -1, err);
+	int status = git_status(worktree, (const char *[]){ "bisect", words[verdict], NULL }, err);
 
 	if (status == 0 || status == ONLY_SKIPPED)
 		return 0;

@@ -71,7 +71,7 @@ static int bisect_is_ancestor(const char *tree, const char *ancestor, const char
 			      struct error **err)
 {
 	int status = git_status(
-		tree, (const char *[]){ "merge-base", "--is-ancestor", ancestor, commit, NULL }, -1,
+		tree, (const char *[]){ "merge-base", "--is-ancestor", ancestor, commit, NULL },
 		err);
 
 	if (status < 0)

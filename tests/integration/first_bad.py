@@ -241,7 +241,7 @@ def refused():
             ("an unknown commit", line(good="nosuch"), 'has no commit "nosuch"'),
             ("a commit like an option", line(good="--all"), 'has no commit "--all"'),
             ("no common history", line(good=other), "no ancestor of --bad"),
-            ("no repository", [*bare, home.dir, "--", "x"], 'has no commit "a"'),
+            ("no repository", [*bare, home.dir, "--", "x"], "not a git repository"),
             ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
@@ -261,7 +261,7 @@ def refused():
 def odd_places():
     """git's variables, and a state directory that is called like the placeholder."""
     outcome = home.run(*line("--repeat", "1", good="main~7", bad="main"), seconds=300, environment={
-        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.dir}/x",
+        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.dir}/x", "GIT_TRACE": "1",
         "XDG_STATE_HOME": home.make_dir(f"{home.dir}/{{}}")})
     tap.report(outcome.status == 2 and "is bad: generic/001 failed" in outcome.err and not untouched(),
                "git's variables and odd paths change nothing", *untouched(), outcome)
