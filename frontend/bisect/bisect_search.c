@@ -115,13 +115,18 @@ static int search_good_end(const struct bisect_search *b, const char *worktree, 
 	return bisect_state_write(b->state, err);
 }
 
+bool bisect_ends_tested(const struct bisect_search *b)
+{
+	return json_is_true(json_object_get(b->state->record, "ends_tested"));
+}
+
 int bisect_ends(const struct bisect_search *b, struct error **err)
 {
 	_cleanup_free_ char *worktree = search_worktree(b, err);
 
 	if (!worktree)
 		return -1;
-	if (json_is_true(json_object_get(b->state->record, "ends_tested")))
+	if (bisect_ends_tested(b))
 		return 0;
 	if (!search_number(b, "repeats") && search_bad_end(b, worktree, err) < 0)
 		return -1;

@@ -15,6 +15,8 @@ int bisect_prepare(const struct bisect_search *b, struct error **err);
  * nothing if that is known already. ERR_INPUT if the ends do not differ. */
 int bisect_ends(const struct bisect_search *b, struct error **err);
 
+bool bisect_ends_tested(const struct bisect_search *b);
+
 /* Tests kernels until one commit is left, or only commits that cannot be tested. Can be called
  * again after an interruption, and goes on where it was. */
 int bisect_between(const struct bisect_search *b, struct error **err);

@@ -266,6 +266,16 @@ static void bisect_print(const struct bisect_state *s)
 	printf("Each step, with the run that tested it: %s/steps.jsonl\n", s->path);
 }
 
+/* The result is known and must not get lost because the worktree stays. */
+static void bisect_clean_up(const struct bisect_search *b)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (bisect_finish(b, &err) < 0)
+		style_print(stderr, STYLE_WARNING, "rootlet bisect: the worktree stays: %s\n",
+			    error_text(err));
+}
+
 static int bisect_end(const struct bisect_search *b, const struct parsed_line *line,
 		      struct error **err)
 {
@@ -276,8 +286,9 @@ static int bisect_end(const struct bisect_search *b, const struct parsed_line *l
 	if (!suspects)
 		return -1;
 	json_object_set_new(s->record, "suspects", suspects);
-	if (bisect_state_write(s, err) < 0 || bisect_finish(b, err) < 0)
+	if (bisect_state_write(s, err) < 0)
 		return -1;
+	bisect_clean_up(b);
 	if (line_has(line, OPTION_JSON))
 		document_print(bisect_result(s));
 	else
@@ -287,16 +298,18 @@ static int bisect_end(const struct bisect_search *b, const struct parsed_line *l
 
 /* --- the command ---------------------------------------------------------------------------- */
 
-static int bisect_fail(const struct parsed_line *line, const struct bisect_search *b,
+/* BEGUN: the record has been read or written. */
+static int bisect_fail(const struct parsed_line *line, const struct bisect_search *b, bool begun,
 		       const struct error *err)
 {
 	const struct bisect_state *s = b->state;
 	int status = report_error("bisect", err);
 
-	/* Nothing can be continued if the ends are not what the user said. */
-	if (s->record && err && err->code == ERR_INPUT)
+	/* Nothing can be continued if the ends are not what the user said. Once they are tested,
+	 * the worktree has what git bisect knows. */
+	if (begun && err && err->code == ERR_INPUT && !bisect_ends_tested(b))
 		bisect_finish(b, NULL);
-	else if (s->record)
+	else if (begun)
 		fprintf(stderr, "rootlet bisect: to continue: rootlet bisect --resume %s\n", s->id);
 	return line_has(line, OPTION_JSON) ? document_failure(err, status) : status;
 }
@@ -307,16 +320,17 @@ static int command_bisect(const struct parsed_line *line)
 	_cleanup_error_ struct error *err = NULL;
 	struct bisect_search search = { &state, line_has(line, OPTION_QUIET) };
 	int status;
+	bool begun;
 
 	interrupt_catch();
 	git_forget_environment();
-	if ((line_has(line, OPTION_RESUME) ? bisect_reopen(line, &state, &err)
-					   : bisect_begin(line, &state, &err)) < 0 ||
-	    bisect_prepare(&search, &err) < 0 || bisect_ends(&search, &err) < 0 ||
+	begun = (line_has(line, OPTION_RESUME) ? bisect_reopen(line, &state, &err)
+					       : bisect_begin(line, &state, &err)) == 0;
+	if (!begun || bisect_prepare(&search, &err) < 0 || bisect_ends(&search, &err) < 0 ||
 	    bisect_between(&search, &err) < 0)
-		return bisect_fail(line, &search, err);
+		return bisect_fail(line, &search, begun, err);
 	status = bisect_end(&search, line, &err);
-	return status < 0 ? bisect_fail(line, &search, err) : status;
+	return status < 0 ? bisect_fail(line, &search, begun, err) : status;
 }
 
 const struct command bisect_command = {

@@ -210,6 +210,25 @@ def interrupted():
                again)
 
 
+def refused_between():
+    """rootlet fstests refuses its command line after the ends were tested: its tree is gone for a while."""
+    moved = f"{home.dir}/moved"
+    make = f"{MAKE} && if [ -e {home.dir}/move ] && ! grep -q '01\|24' level; then mv {MINI} {moved}; fi"
+    words = line("--repeat", "1")
+    words[words.index("--make") + 1] = make
+    home.write("move", "")
+    outcome = home.run(*words, seconds=300, environment=environment())
+    told = re.search(r"to continue: rootlet bisect --resume (\S+)", outcome.err)
+    os.unlink(f"{home.dir}/move")
+    os.rename(moved, MINI)
+    resumed = home.run("bisect", "--resume", told.group(1) if told else newest(), "--json", seconds=300,
+                       environment=environment())
+    tap.report(outcome.status == 2 and told and resumed.status == 0 and
+               suspects(json.loads(resumed.out)) == [commit(FIRST_BAD)] and
+               len(json.loads(resumed.out)["steps"]) <= 7 and not untouched(),
+               "a mistake between the ends loses no step", outcome, resumed, *untouched())
+
+
 def ended(process):
     """Waits for the process; returns its Outcome."""
     out, err = process.communicate(timeout=300)
@@ -285,6 +304,7 @@ skipped()
 crashes()
 flaky()
 interrupted()
+refused_between()
 refused()
 odd_places()
 tap.done()
