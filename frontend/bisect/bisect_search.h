@@ -8,7 +8,7 @@ struct bisect_search {
 	bool quiet;
 };
 
-/* Makes the worktree, unless it is there. */
+/* Makes the worktree, or puts in order what an interruption left of it. */
 int bisect_prepare(const struct bisect_search *b, struct error **err);
 
 /* Tests both ends: how often the bad one fails decides how often each kernel is tested. Does

@@ -229,6 +229,31 @@ def refused_between():
                "a mistake between the ends loses no step", outcome, resumed, *untouched())
 
 
+def cut_off():
+    """What kill -9 leaves of git: half of another commit's files, and locks; or half of a worktree."""
+    unbuildable()
+    home.write("fstests-mini/hang", "")
+    env = environment(before=f"[[ ! -e {MINI}/hang || $level = 1 || $level = 24 ]] || sleep 600\nbegin\n")
+    process = home.start(*line("--repeat", "1"), environment=env)
+    wait_for_steps(2)
+    process.send_signal(signal.SIGKILL)
+    ended(process)
+    os.unlink(f"{MINI}/hang")
+    worktree = home.state(f"bisects/{newest()}/worktree")
+    with open(f"{worktree}/level", "w", encoding="utf-8") as file:
+        file.write("24\n")
+    with open(f"{worktree}/.git", encoding="utf-8") as file:
+        home.write(os.path.relpath(f"{file.read().split()[1]}/index.lock", home.dir), "")
+    resumed = home.run("bisect", "--resume", newest(), "--json", seconds=300, environment=env)
+    tap.report(resumed.status == 0 and suspects(json.loads(resumed.out)) == [commit(FIRST_BAD)] and
+               not untouched(), "files of two commits and a lock of git are put in order", resumed)
+    outcome = home.run(*line("--repeat", "1", bad="main~8"), seconds=300, environment=environment())
+    worktree = home.make_dir(home.state(f"bisects/{newest()}/worktree"))
+    resumed = home.run("bisect", "--resume", newest(), seconds=300, environment=environment())
+    tap.report(outcome.status == resumed.status == 2 and "passed all tests" in resumed.err and
+               not os.path.exists(worktree) and not untouched(), "half of a worktree is made again", resumed)
+
+
 def ended(process):
     """Waits for the process; returns its Outcome."""
     out, err = process.communicate(timeout=300)
@@ -304,6 +329,7 @@ skipped()
 crashes()
 flaky()
 interrupted()
+cut_off()
 refused_between()
 refused()
 odd_places()
