@@ -286,8 +286,11 @@ static int bisect_judge(const struct bisect_state *s, const struct bisect_events
 			 e->worst.total ? "" : "no test ran: each was left out or lacks something");
 		return 0;
 	case FSTESTS_FAILED:
-		step->verdict = BISECT_BAD;
-		snprintf(step->why, sizeof(step->why), "%s failed", e->failed);
+		/* Without a failure, the run ended before some tests. */
+		step->verdict = e->worst.failed ? BISECT_BAD : BISECT_SKIP;
+		snprintf(step->why, sizeof(step->why), "%s%s",
+			 e->worst.failed ? e->failed : "not all tests were reached",
+			 e->worst.failed ? " failed" : "");
 		return 0;
 	case FSTESTS_CRASHED:
 		step->verdict = bisect_wish(s, "crash");
