@@ -166,7 +166,8 @@ static json_t *bisect_describe(const struct parsed_line *line, const char *tree,
 			       const char *bad)
 {
 	char program[PATH_MAX] = "", here[PATH_MAX] = "", make[64];
-	json_t *words = json_array();
+	json_t *words = json_array(), *record;
+	bool whole = true;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0 ||
@@ -174,13 +175,17 @@ static json_t *bisect_describe(const struct parsed_line *line, const char *tree,
 		*program = '\0';
 	snprintf(make, sizeof(make), "make olddefconfig && make -j %ld", cpus > 0 ? cpus : 1);
 	for (char *const *word = line->operands; *word; word++)
-		json_array_append_new(words, json_string(*word));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}", "tree", tree, "good",
-			 good, "bad", bad, "program", program, "directory", here, "make",
-			 line_value(line, OPTION_MAKE) ? line_value(line, OPTION_MAKE) : make,
-			 "crash", line_value(line, OPTION_CRASH), "hang",
-			 line_value(line, OPTION_HANG), "words", words, "own_kernel",
-			 bisect_names_kernel(line->operands));
+		whole = json_array_append_new(words, json_string(*word)) == 0 && whole;
+	record = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}", "tree", tree,
+			   "good", good, "bad", bad, "program", program, "directory", here, "make",
+			   line_value(line, OPTION_MAKE) ? line_value(line, OPTION_MAKE) : make,
+			   "crash", line_value(line, OPTION_CRASH), "hang",
+			   line_value(line, OPTION_HANG), "words", words, "own_kernel",
+			   bisect_names_kernel(line->operands));
+	if (whole)
+		return record;
+	json_decref(record);
+	return NULL;
 }
 
 static int bisect_begin(const struct parsed_line *line, struct bisect_state *s, struct error **err)

@@ -56,6 +56,13 @@ while echo "$token $says" && IFS=$'\037' read -ra order; do
 done
 status exit 0
 """
+# check ends after the first of two tests.
+SHORT = r"""
+printf '%s\n' generic/001 generic/002 >$results/rootlet.list
+running generic/001
+echo ' 1s'
+finish 1
+"""
 FAILS = "echo ' - output mismatch'"
 
 
@@ -289,6 +296,7 @@ def refused():
             ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
+            ("a word that is not UTF-8", line(words=["--append", "\udcff"]), "not UTF-8"),
             ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch", 1),
             ("--resume with a path", ["bisect", "--resume", "../x"], "there is no bisect"),
             ("--resume with --make", ["bisect", "--resume", "x", "--make", "y"], "does not go with --resume"),
@@ -300,6 +308,8 @@ def refused():
             "echo ' 1s'")
     refuses("the bad end crashes", line("--repeat", "1"), "cannot be tested: the kernel crashed",
             "console 'Kernel panic - not syncing: mini'; exit 0")
+    refuses("the bad end does not reach all tests", [*line("--repeat", "1"), "generic/002"],
+            "cannot be tested: not all tests were reached", script=SHORT)
 
 
 def odd_places():
@@ -316,8 +326,8 @@ def odd_places():
         refuses(f"a bisect.json that {what}", ["bisect", "--resume", newest()], "bisect.json is damaged")
 
 
-def refuses(what, words, says, bad=FAILS, status=2):
-    outcome = home.run(*words, seconds=120, environment=environment(bad))
+def refuses(what, words, says, bad=FAILS, status=2, script=TEST):
+    outcome = home.run(*words, seconds=120, environment=environment(bad, script=script))
     tap.report(outcome.status == status and re.search(says, outcome.err) and not untouched(), what,
                *untouched(), outcome)
 
