@@ -69,13 +69,19 @@ static int bisect_configure(const struct bisect_state *s, const char *worktree, 
 	return 0;
 }
 
+/* In a session of its own, so that the shell can end make and its compilers, too: it gets a SIGTERM
+ * when bisect is interrupted, and when it dies. */
+static const char build_script[] = "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM\n"
+				   "cd \"$0\" || exit\n"
+				   "eval \"$1\" &\n"
+				   "wait \"$!\"\n";
+
 /* Returns the build's exit status, or -1 with ERR set. */
 static int bisect_build(const struct bisect_state *s, const char *worktree, struct error **err)
 {
 	_cleanup_free_ char *command = bisect_word(bisect_state_text(s, "make"), worktree);
 	_cleanup_close_ int log = bisect_log_open(s, BISECT_BUILD_LOG, err);
-	const char *const words[] = { "sh",	"-c",	 "cd \"$0\" || exit; eval \"$1\"",
-				      worktree, command, NULL };
+	const char *const words[] = { "setsid", "sh", "-c", build_script, worktree, command, NULL };
 	pid_t pid;
 
 	if (!command)

@@ -236,6 +236,22 @@ def refused_between():
                "a mistake between the ends loses no step", outcome, resumed, *untouched())
 
 
+def build_ends():
+    words = line("--repeat", "1")
+    words[words.index("--make") + 1] = f"(sleep 600 & echo >>{home.dir}/building; wait); true"
+    for number in signal.SIGTERM, signal.SIGKILL:
+        with Tidy(home) as tidy:
+            process = home.start(*words, environment=environment())
+            building = wait_until(lambda: os.path.exists(f"{home.dir}/building"), 60)
+            process.send_signal(number)
+            outcome = ended(process)
+            wrong = tidy.complaints()
+        tap.report(building and not wrong, f"{number.name} ends a build with all its processes", *wrong,
+                   outcome)
+        os.unlink(f"{home.dir}/building")
+        git("worktree", "remove", "--force", home.state(f"bisects/{newest()}/worktree"))
+
+
 def cut_off():
     """What kill -9 leaves of git: half of another commit's files, and locks; or half of a worktree."""
     unbuildable()
@@ -339,6 +355,7 @@ skipped()
 crashes()
 flaky()
 interrupted()
+build_ends()
 cut_off()
 refused_between()
 refused()
