@@ -130,8 +130,8 @@ static void html_columns_clear(struct html_columns *c)
 static int html_gravity(enum test_status status)
 {
 	static const int gravities[TEST_STATUSES] = {
-		[TEST_EXPUNGED] = 1, [TEST_NOTRUN] = 2, [TEST_UNREACHED] = 3, [TEST_PASS] = 4,
-		[TEST_TIMEOUT] = 5,  [TEST_FAIL] = 6,	[TEST_CRASH] = 7,
+		[TEST_EXPUNGED] = 1, [TEST_EXCLUDED] = 1, [TEST_NOTRUN] = 2, [TEST_UNREACHED] = 3,
+		[TEST_PASS] = 4,     [TEST_TIMEOUT] = 5,  [TEST_FAIL] = 6,   [TEST_CRASH] = 7,
 	};
 
 	return gravities[status];
@@ -187,13 +187,20 @@ static bool html_place(const struct html_page *page, struct html_columns *c,
 static json_t *html_why(struct html_page *page, const struct report_run *run,
 			const struct test_result *result)
 {
-	_cleanup_free_ char *seen = NULL;
+	_cleanup_free_ char *seen = NULL, *reason = NULL;
+	bool excused = report_is_excused(result);
 	uint64_t size = 0;
 	json_t *why = json_array();
 
+	if (asprintf(&reason, "%s%s%s", excused ? test_excuse_text(result->excuse) : "",
+		     excused && result->reason ? ": " : "",
+		     result->reason ? result->reason : "") < 0) {
+		reason = NULL;
+		page->failed = true;
+	}
 	if (result->status == TEST_FAIL && page->room > TEXT_MOST)
 		seen = report_read_file(run, result, "out.bad", TEXT_MOST, &size);
-	json_array_append_new(why, html_text(page, result->reason));
+	json_array_append_new(why, html_text(page, reason));
 	json_array_append_new(why, html_text(page, result->detail));
 	json_array_append_new(why, html_text(page, seen));
 	json_array_append_new(why, json_integer((json_int_t)size));
