@@ -272,6 +272,19 @@ def hostile():
                    f"{what}: junit: it is well-formed", *junit_complaints(root))
 
 
+def odd_types():
+    """The page's script would end at a value that it cannot show, and with it all that comes after."""
+    odd = {"toString": 5}
+    run = write_run(home, "odd", kernel=({**OOPS, "kind": odd, "test": odd},), seconds="5", fstype=odd,
+                    kernel_version=odd, rootfs="/home/tester/secret")
+    _, texts = report([run], "html")
+    data = Page(texts["html"]).data()
+    tap.report(all(data["runs"][0][name] is None for name in ("seconds", "fstype", "kernel_version")) and
+               data["kernel"][0]["kind"] is data["kernel"][0]["test"] is None,
+               "html: values of another type are left out", data["runs"], data["kernel"])
+    tap.report("secret" not in texts["html"], "html: it has no path that it does not show", data["runs"])
+
+
 def large():
     run = write_run(home, "large", [{**one, "detail": "x" * 200000} for one in RESULTS[1:2]], ())
     with open(home.write("large/results/generic/002.out.bad", "the beginning\n"), "r+b") as file:
@@ -398,6 +411,7 @@ several()
 excused()
 job_summary()
 hostile()
+odd_types()
 large()
 links()
 damaged()
