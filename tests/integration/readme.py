@@ -170,7 +170,8 @@ def build_dependencies():
     owners = {path.rpartition("/")[2].removesuffix(".pc"): package
               for package, path in re.findall(r"^([^:]+)(?::\w+)?: (.*)$", found, re.M)}
     # Debian has several packages with the same libcurl.pc.
-    missing = [f"{name}: {owners.get(name)}" for name in asked - {"libcurl"} if owners.get(name) not in control]
+    missing = [f"{name}: {owners.get(name)}" for name in asked - {"libcurl"}
+               if owners.get(name) not in control]
     tap.report(len(asked) > 10 and not missing, "debian/control builds with all libraries", *missing)
     built = set(re.findall(r"pkgconfig\((\S+)\)", read("packaging/rpm/rootlet.spec")))
     tap.report(shared and shared <= built, "the spec file as well", *shared - built)
