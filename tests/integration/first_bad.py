@@ -298,6 +298,15 @@ def wait_for_steps(count):
     return wait_until(tested, 120)
 
 
+def full_disk():
+    words = line("--repeat", "1")
+    words[words.index("--make") + 1] = "echo 'ld: final link failed: No space left on device'; exit 2"
+    outcome = home.run(*words, seconds=60, environment=environment())
+    tap.report(outcome.status == 7 and "to continue: rootlet bisect --resume" in outcome.err,
+               "a full disk is no reason to skip a commit", outcome)
+    git("worktree", "remove", "--force", home.state(f"bisects/{newest()}/worktree"))
+
+
 def refused():
     unbuildable()
     other = git("commit-tree", "-m", "other", "HEAD^{tree}")
@@ -358,6 +367,7 @@ interrupted()
 build_ends()
 cut_off()
 refused_between()
+full_disk()
 refused()
 odd_places()
 tap.done()
