@@ -348,8 +348,8 @@ const struct command bisect_command = {
 		"their own. A kernel that does not build or boot is skipped. In COMMAND and in the "
 		"words after --, {} stands for the worktree. If you name another --kernel there, "
 		"it is not the kernel that is built, for example a module in --overlay {}/out.",
-	.statuses = "0 found; 1 not found; 2 wrong command line, or the ends do not differ; 130 "
-		    "interrupted: --resume continues.",
+	.statuses = "0 found; 1 not found; 2 wrong command line, or the ends do not differ; 7 the "
+		    "disk is full, 130 interrupted: --resume continues.",
 	.rows = bisect_rows,
 	.operands = "[-- WORD…]",
 	.run = command_bisect,
