@@ -290,6 +290,11 @@ def traces():
                "more, 8 times: WARNING: at fs/x.c:1 f+0x1/0x2\n    at f < g\n"
                "kernel: WARNING: ?[2JBUG: y\n    at h\n" in outcome.out,
                "runs show: a trace counts once, with the tests that had it", outcome)
+    os.unlink(f"{home.dir}/cut/kernel.jsonl")
+    os.mkfifo(f"{home.dir}/cut/kernel.jsonl")
+    outcome = home.run("runs", "show", "./cut", seconds=20)
+    tap.report(outcome.status == 2 and "kernel.jsonl is not a regular file" in outcome.err,
+               "runs show does not wait for a kernel.jsonl that is a pipe", outcome)
 
 
 def pruned():
