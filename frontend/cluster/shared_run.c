@@ -156,7 +156,8 @@ static int shared_run_copy_directory(const struct shared_run *s, const char *fro
 static int shared_run_copy_built(const struct shared_run *s, int build, const char *path,
 				 struct error **err)
 {
-	_cleanup_close_ int from = tree_open(build, path, O_RDONLY);
+	_cleanup_close_ int from =
+		tree_open(build, path, O_RDONLY | O_NONBLOCK | O_NOCTTY); /* it may be a pipe */
 	_cleanup_free_ char *to = NULL;
 	_cleanup_close_ int fd = -1;
 	ssize_t copied = 0;
