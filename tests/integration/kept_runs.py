@@ -318,6 +318,19 @@ def pruned():
                "runs prune: it goes once it has ended", outcome)
 
 
+def pruned_copy():
+    """A run from elsewhere, whose record names a directory that is missing. Drafts are called ".RUN"."""
+    runs = "state/rootlet/runs"
+    write_run(f"{runs}/ssh", [("generic/001", "pass", 1)], began=1,
+              cluster={"engine": "slurm", "directory": f"{home.dir}/ssh"})
+    write_run(f"{runs}/the-newest", [("generic/001", "pass", 1)], began=2)
+    home.write(".ssh/key", "secret")
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and not os.path.exists(home.state("runs/ssh")) and
+               os.path.exists(f"{home.dir}/.ssh/key"), "runs prune removes no directory that is not a draft",
+               outcome)
+
+
 def pruned_locked():
     """A guest writes into the results, and may leave directories that their owner cannot read or write."""
     runs = "state/rootlet/runs"
@@ -388,7 +401,7 @@ traces()
 excluded()
 durations()
 shutil.rmtree(home.state("runs"))
-for part in (pruned, pruned_locked, pruned_shared):
+for part in (pruned, pruned_copy, pruned_locked, pruned_shared):
     part()
     shutil.rmtree(home.state("runs"))
 tap.done()
