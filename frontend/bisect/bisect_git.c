@@ -34,18 +34,26 @@ static const char **git_words(const char *directory, const char *const *words,
 	return line;
 }
 
-int git_status(const char *directory, const char *const *words, int out, struct error **err)
+/* Its error messages go to ERRORS: the answers in OUT must be free of warnings and traces. */
+static int git_run(const char *directory, const char *const *words, int out, int errors,
+		   struct error **err)
 {
 	const char *line[WORDS_MOST + 4];
 	pid_t pid;
 	int status;
 
-	if (child_start(git_words(directory, words, line), (int[]){ -1, out, out }, &pid, err) < 0)
+	if (child_start(git_words(directory, words, line), (int[]){ -1, out, errors }, &pid, err) <
+	    0)
 		return -1;
 	status = child_wait(pid, err);
 	if (status == 127)
 		return error_set(err, ERR_HOST, "git is not installed; install it");
 	return status;
+}
+
+int git_status(const char *directory, const char *const *words, struct error **err)
+{
+	return git_run(directory, words, -1, -1, err);
 }
 
 /* From the start of the file that git wrote to. */
@@ -68,21 +76,22 @@ static char *git_output(int fd, struct error **err)
 char *git_read(const char *directory, const char *const *words, struct error **err)
 {
 	_cleanup_close_ int out = memfd_create("git", MFD_CLOEXEC);
+	_cleanup_close_ int errors = memfd_create("git-errors", MFD_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
 	int status;
 
-	if (out < 0) {
+	if (out < 0 || errors < 0) {
 		error_errno(err, ERR_SYSTEM, "cannot run git");
 		return NULL;
 	}
-	status = git_status(directory, words, out, err);
+	status = git_run(directory, words, out, errors, err);
 	if (status < 0)
 		return NULL;
-	text = git_output(out, err);
+	text = git_output(status == 0 ? out : errors, err);
 	if (status == 0 || !text)
 		return STEAL_PTR(text);
-	error_set(err, ERR_INPUT, "git %s failed in %s: %.400s", words[0], directory,
-		  text_clean(text));
+	error_set(err, *text ? ERR_SYSTEM : ERR_MISSING, "git %s failed in %s: %.400s", words[0],
+		  directory, text_clean(text));
 	return NULL;
 }
 
@@ -100,7 +109,11 @@ char *git_commit(const char *directory, const char *what, struct error **err)
 			  (const char *[]){ "rev-parse", "--verify", "--quiet", "--end-of-options",
 					    peeled, NULL },
 			  &git_err);
-	if (!commit)
+	if (!commit && git_err && git_err->code == ERR_SYSTEM)
+		error_set(err, ERR_INPUT, "%s", error_text(git_err));
+	else if (!commit && git_err && git_err->code != ERR_MISSING)
+		*err = STEAL_PTR(git_err);
+	else if (!commit)
 		error_set(err, ERR_INPUT, "%s has no commit \"%.100s\"", directory, what);
 	return commit;
 }

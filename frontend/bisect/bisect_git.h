@@ -12,11 +12,12 @@
 void git_forget_environment(void);
 
 /* Runs `git -C DIRECTORY WORDS…` and returns what it prints, without the last newline; the caller
- * frees it. NULL with ERR set if it fails: git's own words. WORDS is NULL-terminated. */
+ * frees it. NULL with ERR set if it fails: ERR_SYSTEM with git's own words, ERR_MISSING if it has
+ * none. WORDS is NULL-terminated. */
 char *git_read(const char *directory, const char *const *words, struct error **err);
 
-/* The same for its exit status, or -1 with ERR set. What it prints goes to OUT; -1: nowhere. */
-int git_status(const char *directory, const char *const *words, int out, struct error **err);
+/* Returns its exit status, or -1 with ERR set. */
+int git_status(const char *directory, const char *const *words, struct error **err);
 
 /* The full name of the commit that WHAT means. The caller frees it. NULL with ERR set (ERR_INPUT).
  */

@@ -2,12 +2,15 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "frontend/bisect/bisect_git.h"
 #include "frontend/bisect/bisect_plan.h"
 #include "frontend/bisect/bisect_step.h"
+#include "frontend/cli/directory.h"
 #include "frontend/cli/events.h"
 #include "frontend/cli/text.h"
+#include "frontend/cli/tree.h"
 #include "lib/error_wrap.h"
 
 #define LABEL 48
@@ -38,20 +41,77 @@ static int search_checkout(const char *worktree, const char *commit, struct erro
 		err);
 }
 
-int bisect_prepare(const struct bisect_search *b, struct error **err)
+static int search_add_worktree(const struct bisect_search *b, const char *worktree,
+			       struct error **err)
 {
-	_cleanup_free_ char *worktree = search_worktree(b, err);
-	const char *tree = bisect_state_text(b->state, "tree");
-	struct stat st;
-
-	if (!worktree)
-		return -1;
-	if (stat(worktree, &st) == 0)
-		return 0;
-	return search_git(tree,
+	return search_git(bisect_state_text(b->state, "tree"),
 			  (const char *[]){ "worktree", "add", "--quiet", "--force", "--detach",
 					    worktree, bisect_state_text(b->state, "bad"), NULL },
 			  err);
+}
+
+bool bisect_ends_tested(const struct bisect_search *b)
+{
+	return json_is_true(json_object_get(b->state->record, "ends_tested"));
+}
+
+/* A git that was killed leaves its locks. No other process uses the worktree. */
+static void search_unlock(const char *worktree)
+{
+	static const char *const locks[] = { "index.lock", "HEAD.lock" };
+
+	for (size_t i = 0; i < sizeof(locks) / sizeof(*locks); i++) {
+		_cleanup_error_ struct error *ignored = NULL;
+		_cleanup_free_ char *path =
+			git_read(worktree,
+				 (const char *[]){ "rev-parse", "--path-format=absolute",
+						   "--git-path", locks[i], NULL },
+				 &ignored);
+
+		if (path)
+			unlink(path);
+	}
+}
+
+/* A git that was killed while it checked out a commit leaves files of two commits. Afterwards they
+ * are all of one: the one that git bisect wants, or else that HEAD names. */
+static int search_repair(const char *worktree, struct error **err)
+{
+	_cleanup_error_ struct error *none = NULL;
+	_cleanup_free_ char *wanted = git_commit(worktree, "BISECT_EXPECTED_REV", &none);
+
+	search_unlock(worktree);
+	return search_checkout(worktree, wanted ? wanted : "HEAD", err);
+}
+
+/* Whether `git worktree add` has not come to its end. Without the file .git, git would take a
+ * repository around the directory. */
+static bool search_is_unfinished(const struct bisect_search *b, const char *worktree)
+{
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_free_ char *commit = NULL;
+
+	if (bisect_ends_tested(b))
+		return false;
+	if (!tree_has(b->state->fd, BISECT_WORKTREE "/.git", S_IFREG))
+		return true;
+	commit = git_commit(worktree, "HEAD", &why);
+	return !commit && why && why->code == ERR_INPUT;
+}
+
+int bisect_prepare(const struct bisect_search *b, struct error **err)
+{
+	_cleanup_free_ char *worktree = search_worktree(b, err);
+
+	if (!worktree)
+		return -1;
+	if (access(worktree, F_OK) < 0)
+		return search_add_worktree(b, worktree, err);
+	if (!search_is_unfinished(b, worktree))
+		return search_repair(worktree, err);
+	if (dir_remove(b->state->fd, BISECT_WORKTREE) < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot remove %s", worktree);
+	return search_add_worktree(b, worktree, err);
 }
 
 /* --- the ends ------------------------------------------------------------------------------- */
@@ -121,7 +181,7 @@ int bisect_ends(const struct bisect_search *b, struct error **err)
 
 	if (!worktree)
 		return -1;
-	if (json_is_true(json_object_get(b->state->record, "ends_tested")))
+	if (bisect_ends_tested(b))
 		return 0;
 	if (!search_number(b, "repeats") && search_bad_end(b, worktree, err) < 0)
 		return -1;
@@ -153,8 +213,7 @@ static bool search_has_ended(const char *log)
 static int search_tell_git(const char *worktree, enum bisect_verdict verdict, struct error **err)
 {
 	static const char *const words[] = { "good", "bad", "skip" };
-	int status =
-		git_status(worktree, (const char *[]){ "bisect", words[verdict], NULL }, -1, err);
+	int status = git_status(worktree, (const char *[]){ "bisect", words[verdict], NULL }, err);
 
 	if (status == 0 || status == ONLY_SKIPPED)
 		return 0;

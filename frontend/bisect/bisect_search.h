@@ -9,12 +9,14 @@ struct bisect_search {
 	enum progress_mode mode; /* how each step is reported */
 };
 
-/* Makes the worktree, unless it is there. */
+/* Makes the worktree, or puts in order what an interruption left of it. */
 int bisect_prepare(const struct bisect_search *b, struct error **err);
 
 /* Tests both ends: how often the bad one fails decides how often each kernel is tested. Does
  * nothing if that is known already. ERR_INPUT if the ends do not differ. */
 int bisect_ends(const struct bisect_search *b, struct error **err);
+
+bool bisect_ends_tested(const struct bisect_search *b);
 
 /* Tests kernels until one commit is left, or only commits that cannot be tested. Can be called
  * again after an interruption, and goes on where it was. */

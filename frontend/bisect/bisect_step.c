@@ -17,6 +17,7 @@
 
 #define CONFIG_MOST (1u << 20)
 #define EVENTS_MOST (256u << 20)
+#define LOG_END 65536 /* bytes */
 #define COUNTS_SIZE 64
 #define ENDS 2
 #define HERE "{}" /* in a word of the user: the worktree */
@@ -71,13 +72,19 @@ static int bisect_configure(const struct bisect_state *s, const char *worktree, 
 	return 0;
 }
 
+/* In a session of its own, so that the shell can end make and its compilers, too: it gets a SIGTERM
+ * when bisect is interrupted, and when it dies. */
+static const char build_script[] = "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM\n"
+				   "cd \"$0\" || exit\n"
+				   "eval \"$1\" &\n"
+				   "wait \"$!\"\n";
+
 /* Returns the build's exit status, or -1 with ERR set. */
 static int bisect_build(const struct bisect_state *s, const char *worktree, struct error **err)
 {
 	_cleanup_free_ char *command = bisect_word(bisect_state_text(s, "make"), worktree);
 	_cleanup_close_ int log = bisect_log_open(s, BISECT_BUILD_LOG, err);
-	const char *const words[] = { "sh",	"-c",	 "cd \"$0\" || exit; eval \"$1\"",
-				      worktree, command, NULL };
+	const char *const words[] = { "setsid", "sh", "-c", build_script, worktree, command, NULL };
 	pid_t pid;
 
 	if (!command)
@@ -88,15 +95,33 @@ static int bisect_build(const struct bisect_state *s, const char *worktree, stru
 	return child_wait(pid, err);
 }
 
-/* The log of a build that failed stays. */
-static void bisect_keep_log(const struct bisect_state *s, const char *commit,
-			    struct bisect_step *step)
+/* Whether the last lines of a log name a full disk. */
+static bool bisect_log_names_full_disk(const struct bisect_state *s, const char *name)
 {
+	_cleanup_close_ int fd = openat(s->fd, name, O_RDONLY | O_CLOEXEC);
+	char end[LOG_END + 1];
+	struct stat st;
+	ssize_t length;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	length = pread(fd, end, LOG_END, st.st_size > LOG_END ? st.st_size - LOG_END : 0);
+	return length > 0 &&
+	       memmem(end, (size_t)length, strerror(ENOSPC), strlen(strerror(ENOSPC)));
+}
+
+/* The log of a build that failed stays. That is no reason to skip the commit if the disk is full.
+ */
+static int bisect_keep_log(const struct bisect_state *s, const char *commit,
+			   struct bisect_step *step, struct error **err)
+{
+	bool full = bisect_log_names_full_disk(s, BISECT_BUILD_LOG);
 	char name[32];
 
 	snprintf(name, sizeof(name), "build-%.12s.log", commit);
 	renameat(s->fd, BISECT_BUILD_LOG, s->fd, name);
 	snprintf(step->why, sizeof(step->why), "the build failed, see %s/%s", s->path, name);
+	return full ? error_set(err, ERR_SPACE, "the disk is full: %s", step->why) : 0;
 }
 
 /* --- the tests ------------------------------------------------------------------------------ */
@@ -288,8 +313,11 @@ static int bisect_judge(const struct bisect_state *s, const struct bisect_events
 			 e->worst.total ? "" : "no test ran: each was left out or lacks something");
 		return 0;
 	case FSTESTS_FAILED:
-		step->verdict = BISECT_BAD;
-		snprintf(step->why, sizeof(step->why), "%s failed", e->failed);
+		/* Without a failure, the run ended before some tests. */
+		step->verdict = e->worst.failed ? BISECT_BAD : BISECT_SKIP;
+		snprintf(step->why, sizeof(step->why), "%s%s",
+			 e->worst.failed ? e->failed : "not all tests were reached",
+			 e->worst.failed ? " failed" : "");
 		return 0;
 	case FSTESTS_CRASHED:
 		step->verdict = bisect_wish(s, "crash");
@@ -302,7 +330,9 @@ static int bisect_judge(const struct bisect_state *s, const struct bisect_events
 	case FSTESTS_NOT_RUN:
 		step->verdict = BISECT_SKIP;
 		bisect_reason(s, step->why);
-		return 0;
+		return bisect_log_names_full_disk(s, BISECT_ERRORS)
+			       ? error_set(err, ERR_SPACE, "%s", step->why)
+			       : 0;
 	case FSTESTS_INTERRUPTED:
 		return error_set(err, ERR_INTERRUPTED, "interrupted");
 	default:
@@ -423,7 +453,7 @@ int bisect_step_run(const struct bisect_state *s, const char *label, unsigned in
 	if (status < 0)
 		return -1;
 	if (status > 0)
-		bisect_keep_log(s, commit, step);
+		result = bisect_keep_log(s, commit, step, err);
 	else
 		result = bisect_test(s, worktree, repeats, until_failure, step, &run, err);
 	if (result == 0) {

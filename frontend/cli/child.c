@@ -59,7 +59,7 @@ int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct 
 	return 0;
 }
 
-/* Returns whether this process got a signal before the child exited. */
+/* Returns whether this process got a signal. Ctrl-C may have ended the child first. */
 static bool child_wait_for_end(pid_t pid)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -68,7 +68,7 @@ static bool child_wait_for_end(pid_t pid)
 
 	while (pidfd >= 0 && !interrupt_caught())
 		if (poll(polled, 2, -1) > 0 && polled[0].revents)
-			return false;
+			break;
 	return interrupt_caught();
 }
 

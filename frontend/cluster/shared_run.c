@@ -156,7 +156,8 @@ static int shared_run_copy_directory(const struct shared_run *s, const char *fro
 static int shared_run_copy_built(const struct shared_run *s, int build, const char *path,
 				 struct error **err)
 {
-	_cleanup_close_ int from = tree_open(build, path, O_RDONLY);
+	_cleanup_close_ int from =
+		tree_open(build, path, O_RDONLY | O_NONBLOCK | O_NOCTTY); /* it may be a pipe */
 	_cleanup_free_ char *to = NULL;
 	_cleanup_close_ int fd = -1;
 	ssize_t copied = 0;
@@ -312,8 +313,7 @@ static int shared_run_make_draft(const char *draft, const struct fstests_run *ru
 	return shared_run_write_job(&s, err);
 }
 
-/* Whether NAME is ".ID", a draft or what is left of a run that was being removed. */
-static bool is_hidden_run(const char *name)
+bool shared_run_is_hidden(const char *name)
 {
 	static const char form[] = ".dddddddd-dddddd-";
 
@@ -336,7 +336,7 @@ static void shared_run_sweep(int parent, time_t now)
 		return;
 	}
 	while ((entry = readdir(stream)))
-		if (is_hidden_run(entry->d_name) &&
+		if (shared_run_is_hidden(entry->d_name) &&
 		    fstatat(parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
 		    now - st.st_mtime > STALE_SECONDS)

@@ -47,6 +47,9 @@ void shared_run_close(struct shared_run *s);
 void shared_run_options(const struct shared_run *s, struct fstests_options *options);
 char **shared_run_words(const struct shared_run *s, size_t *count);
 
+/* Whether NAME is ".ID", a draft or what is left of a run that was being removed. */
+bool shared_run_is_hidden(const char *name);
+
 /* Removes the directory and everything in it. */
 int shared_run_remove(struct shared_run *s, struct error **err);
 

@@ -72,7 +72,7 @@ static int bisect_is_ancestor(const char *tree, const char *ancestor, const char
 			      struct error **err)
 {
 	int status = git_status(
-		tree, (const char *[]){ "merge-base", "--is-ancestor", ancestor, commit, NULL }, -1,
+		tree, (const char *[]){ "merge-base", "--is-ancestor", ancestor, commit, NULL },
 		err);
 
 	if (status < 0)
@@ -167,7 +167,8 @@ static json_t *bisect_describe(const struct parsed_line *line, const char *tree,
 			       const char *bad)
 {
 	char program[PATH_MAX] = "", here[PATH_MAX] = "", make[64];
-	json_t *words = json_array();
+	json_t *words = json_array(), *record;
+	bool whole = true;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0 ||
@@ -175,13 +176,17 @@ static json_t *bisect_describe(const struct parsed_line *line, const char *tree,
 		*program = '\0';
 	snprintf(make, sizeof(make), "make olddefconfig && make -j %ld", cpus > 0 ? cpus : 1);
 	for (char *const *word = line->operands; *word; word++)
-		json_array_append_new(words, json_string(*word));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}", "tree", tree, "good",
-			 good, "bad", bad, "program", program, "directory", here, "make",
-			 line_value(line, OPTION_MAKE) ? line_value(line, OPTION_MAKE) : make,
-			 "crash", line_value(line, OPTION_CRASH), "hang",
-			 line_value(line, OPTION_HANG), "words", words, "own_kernel",
-			 bisect_names_kernel(line->operands));
+		whole = json_array_append_new(words, json_string(*word)) == 0 && whole;
+	record = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b}", "tree", tree,
+			   "good", good, "bad", bad, "program", program, "directory", here, "make",
+			   line_value(line, OPTION_MAKE) ? line_value(line, OPTION_MAKE) : make,
+			   "crash", line_value(line, OPTION_CRASH), "hang",
+			   line_value(line, OPTION_HANG), "words", words, "own_kernel",
+			   bisect_names_kernel(line->operands));
+	if (whole)
+		return record;
+	json_decref(record);
+	return NULL;
 }
 
 static int bisect_begin(const struct parsed_line *line, struct bisect_state *s, struct error **err)
@@ -267,6 +272,16 @@ static void bisect_print(const struct bisect_state *s)
 	printf("Each step, with the run that tested it: %s/steps.jsonl\n", s->path);
 }
 
+/* The result is known and must not get lost because the worktree stays. */
+static void bisect_clean_up(const struct bisect_search *b)
+{
+	_cleanup_error_ struct error *err = NULL;
+
+	if (bisect_finish(b, &err) < 0)
+		style_print(stderr, STYLE_WARNING, "rootlet bisect: the worktree stays: %s\n",
+			    error_text(err));
+}
+
 static int bisect_end(const struct bisect_search *b, const struct parsed_line *line,
 		      struct error **err)
 {
@@ -277,8 +292,9 @@ static int bisect_end(const struct bisect_search *b, const struct parsed_line *l
 	if (!suspects)
 		return -1;
 	json_object_set_new(s->record, "suspects", suspects);
-	if (bisect_state_write(s, err) < 0 || bisect_finish(b, err) < 0)
+	if (bisect_state_write(s, err) < 0)
 		return -1;
+	bisect_clean_up(b);
 	if (line_has(line, OPTION_JSON))
 		return event_result(bisect_result(s), count == 1 ? EXIT_OK : EXIT_FAILED);
 	bisect_print(s);
@@ -287,27 +303,26 @@ static int bisect_end(const struct bisect_search *b, const struct parsed_line *l
 
 /* --- the command ---------------------------------------------------------------------------- */
 
-/* Whether --resume can continue after ERR. */
-static bool bisect_can_go_on(const struct bisect_state *s, const struct error *err)
+/* Whether --resume can continue after ERR. BEGUN: the record has been read or written. */
+static bool bisect_can_go_on(const struct bisect_search *b, bool begun, const struct error *err)
 {
-	bool refused = err && err->code == ERR_INPUT;
-
-	if (!s->record || json_object_get(s->record, "suspects"))
+	if (!begun || json_object_get(b->state->record, "suspects"))
 		return false;
-	/* Nothing can be continued if the ends are not what the user said. */
-	return !refused || json_is_true(json_object_get(s->record, "ends_tested"));
+	/* Nothing can be continued if the ends are not what the user said. Once they are tested,
+	 * the worktree has what git bisect knows. */
+	return !err || err->code != ERR_INPUT || bisect_ends_tested(b);
 }
 
-static int bisect_fail(const struct parsed_line *line, const struct bisect_search *b,
+static int bisect_fail(const struct parsed_line *line, const struct bisect_search *b, bool begun,
 		       const struct error *err)
 {
 	const struct bisect_state *s = b->state;
-	bool can_go_on = bisect_can_go_on(s, err);
+	bool can_go_on = bisect_can_go_on(b, begun, err);
 	int status = report_error("bisect", err);
 
 	if (can_go_on)
 		fprintf(stderr, "rootlet bisect: to continue: rootlet bisect --resume %s\n", s->id);
-	else if (s->record)
+	else if (begun)
 		bisect_finish(b, NULL);
 	if (!line_has(line, OPTION_JSON))
 		return status;
@@ -327,16 +342,17 @@ static int command_bisect(const struct parsed_line *line)
 						      : PROGRESS_AUTO,
 	};
 	int status;
+	bool begun;
 
 	interrupt_catch();
 	git_forget_environment();
-	if ((line_has(line, OPTION_RESUME) ? bisect_reopen(line, &state, &err)
-					   : bisect_begin(line, &state, &err)) < 0 ||
-	    bisect_prepare(&search, &err) < 0 || bisect_ends(&search, &err) < 0 ||
+	begun = (line_has(line, OPTION_RESUME) ? bisect_reopen(line, &state, &err)
+					       : bisect_begin(line, &state, &err)) == 0;
+	if (!begun || bisect_prepare(&search, &err) < 0 || bisect_ends(&search, &err) < 0 ||
 	    bisect_between(&search, &err) < 0)
-		return bisect_fail(line, &search, err);
+		return bisect_fail(line, &search, begun, err);
 	status = bisect_end(&search, line, &err);
-	return status < 0 ? bisect_fail(line, &search, err) : status;
+	return status < 0 ? bisect_fail(line, &search, begun, err) : status;
 }
 
 const struct command bisect_command = {
@@ -349,8 +365,8 @@ const struct command bisect_command = {
 		"their own. A kernel that does not build or boot is skipped. In COMMAND and in the "
 		"words after --, {} stands for the worktree. If you name another --kernel there, "
 		"it is not the kernel that is built, for example a module in --overlay {}/out.",
-	.statuses = "0 found; 1 not found; 2 wrong command line, or the ends do not differ; 130 "
-		    "interrupted: --resume continues.",
+	.statuses = "0 found; 1 not found; 2 wrong command line, or the ends do not differ; 7 the "
+		    "disk is full, 130 interrupted: --resume continues.",
 	.rows = bisect_rows,
 	.operands = "[-- WORD…]",
 	.run = command_bisect,

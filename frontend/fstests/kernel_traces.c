@@ -1,15 +1,15 @@
 #include "frontend/fstests/kernel_traces.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "frontend/cli/events.h"
+#include "frontend/cli/tree.h"
 #include "frontend/fstests/run_directory.h"
 #include "lib/cleanup.h"
 
 #define TESTS_NAMED 5
+#define KERNEL_MOST (64u << 20)
 
 static const char *kernel_traces_text(const json_t *object, const char *key)
 {
@@ -66,18 +66,16 @@ void kernel_traces_add(struct kernel_traces *t, const json_t *report)
 
 int kernel_traces_read(struct kernel_traces *t, int directory, struct error **err)
 {
-	int fd = openat(directory, RUN_KERNEL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_fclose_ FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
+	_cleanup_error_ struct error *why = NULL;
+	_cleanup_free_ char *text = tree_read(directory, RUN_KERNEL, KERNEL_MOST, NULL, &why);
 
-	if (fd < 0 && errno == ENOENT)
+	if (!text && why && why->code == ERR_MISSING)
 		return 0;
-	if (!in) {
-		closep(&fd);
-		return error_errno(err, ERR_SYSTEM, "cannot read " RUN_KERNEL);
+	if (!text) {
+		*err = STEAL_PTR(why);
+		return -1;
 	}
-	while (getline(&line, &room, in) > 0) {
+	for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
 		json_t *report = json_loads(line, 0, NULL);
 
 		/* The last line of a run that was cut off may be incomplete. */

@@ -25,6 +25,13 @@ const char *test_status_name(enum test_status status)
 	return names[status];
 }
 
+const char *test_excuse_text(enum test_excuse excuse)
+{
+	return excuse == EXCUSE_RETRIED	      ? "passed when it ran again"
+	       : excuse == EXCUSE_QUARANTINED ? "quarantined as a known flake"
+					      : "";
+}
+
 static void result_clear(struct test_result *result)
 {
 	free((char *)(uintptr_t)result->section);

@@ -57,6 +57,7 @@ struct results {
 #define RESULTS_MOST (64u << 20)
 
 const char *test_status_name(enum test_status status); /* "pass", … */
+const char *test_excuse_text(enum test_excuse excuse); /* "quarantined as …"; "" if none */
 bool test_status_parse(const char *text, enum test_status *status);
 
 /* Appends a copy of RESULT. */

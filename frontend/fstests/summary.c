@@ -53,13 +53,6 @@ static void print_detail(FILE *out, const char *detail)
 		style_print(out, STYLE_PLAIN, "    …\n");
 }
 
-static const char *excuse_text(enum test_excuse excuse)
-{
-	return excuse == EXCUSE_RETRIED	      ? ", passed when it ran again"
-	       : excuse == EXCUSE_QUARANTINED ? ", quarantined as a known flake"
-					      : "";
-}
-
 static void print_bad(FILE *out, const struct results *results)
 {
 	_cleanup_free_ bool *seen = calloc(results->count + 1, sizeof(*seen));
@@ -80,8 +73,9 @@ static void print_bad(FILE *out, const struct results *results)
 			: r->status == TEST_CRASH ? "crashed: "
 						  : "timeout: ");
 		summary_print_name(out, r);
-		fprintf(out, " (%.0f s)%s%s%s\n", r->seconds, excuse_text(r->excuse),
-			r->reason ? ": " : "", r->reason ? r->reason : "");
+		fprintf(out, " (%.0f s)%s%s%s%s\n", r->seconds, r->excuse ? ", " : "",
+			test_excuse_text(r->excuse), r->reason ? ": " : "",
+			r->reason ? r->reason : "");
 		if (r->detail)
 			print_detail(out, r->detail);
 	}

@@ -110,7 +110,8 @@ static void object_clear(struct object *o)
 
 static bool object_open(const struct decoding *d, const char *name, struct object *o)
 {
-	_cleanup_close_ int fd = tree_open(d->fd, name, O_RDONLY);
+	/* O_NONBLOCK: it may be a pipe, on which open() must not block. */
+	_cleanup_close_ int fd = tree_open(d->fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||

@@ -130,8 +130,8 @@ static void html_columns_clear(struct html_columns *c)
 static int html_gravity(enum test_status status)
 {
 	static const int gravities[TEST_STATUSES] = {
-		[TEST_EXPUNGED] = 1, [TEST_NOTRUN] = 2, [TEST_UNREACHED] = 3, [TEST_PASS] = 4,
-		[TEST_TIMEOUT] = 5,  [TEST_FAIL] = 6,	[TEST_CRASH] = 7,
+		[TEST_EXPUNGED] = 1, [TEST_EXCLUDED] = 1, [TEST_NOTRUN] = 2, [TEST_UNREACHED] = 3,
+		[TEST_PASS] = 4,     [TEST_TIMEOUT] = 5,  [TEST_FAIL] = 6,   [TEST_CRASH] = 7,
 	};
 
 	return gravities[status];
@@ -187,13 +187,20 @@ static bool html_place(const struct html_page *page, struct html_columns *c,
 static json_t *html_why(struct html_page *page, const struct report_run *run,
 			const struct test_result *result)
 {
-	_cleanup_free_ char *seen = NULL;
+	_cleanup_free_ char *seen = NULL, *reason = NULL;
+	bool excused = report_is_excused(result);
 	uint64_t size = 0;
 	json_t *why = json_array();
 
+	if (asprintf(&reason, "%s%s%s", excused ? test_excuse_text(result->excuse) : "",
+		     excused && result->reason ? ": " : "",
+		     result->reason ? result->reason : "") < 0) {
+		reason = NULL;
+		page->failed = true;
+	}
 	if (result->status == TEST_FAIL && page->room > TEXT_MOST)
 		seen = report_read_file(run, result, "out.bad", TEXT_MOST, &size);
-	json_array_append_new(why, html_text(page, result->reason));
+	json_array_append_new(why, html_text(page, reason));
 	json_array_append_new(why, html_text(page, result->detail));
 	json_array_append_new(why, html_text(page, seen));
 	json_array_append_new(why, json_integer((json_int_t)size));
@@ -249,6 +256,13 @@ static json_t *html_all_columns(struct html_page *page, const struct report *r)
 
 /* --- the rest of the data ------------------------------------------------------------------- */
 
+/* VALUE if it is what the page expects, else null: the page's script would end at an object. */
+static json_t *html_of_type(json_t *value, bool number)
+{
+	return (number ? json_is_number(value) : json_is_string(value)) ? json_incref(value)
+									: json_null();
+}
+
 static json_t *html_kernel(struct html_page *page, const struct report *r)
 {
 	json_t *all = json_array(), *one;
@@ -264,14 +278,15 @@ static json_t *html_kernel(struct html_page *page, const struct report *r)
 				break;
 			}
 			json_array_append_new(
-				all, json_pack("{s:I, s:O?, s:O?, s:o, s:o}", "run", (json_int_t)i,
-					       "kind", json_object_get(one, "kind"), "test",
-					       json_object_get(one, "test"), "line",
-					       html_text(page, json_string_value(json_object_get(
-								       one, "line"))),
-					       "trace",
-					       html_text(page, json_string_value(json_object_get(
-								       one, "trace")))));
+				all,
+				json_pack("{s:I, s:o, s:o, s:o, s:o}", "run", (json_int_t)i, "kind",
+					  html_of_type(json_object_get(one, "kind"), false), "test",
+					  html_of_type(json_object_get(one, "test"), false), "line",
+					  html_text(page, json_string_value(
+								  json_object_get(one, "line"))),
+					  "trace",
+					  html_text(page, json_string_value(
+								  json_object_get(one, "trace")))));
 		}
 	}
 	return all;
@@ -279,20 +294,22 @@ static json_t *html_kernel(struct html_page *page, const struct report *r)
 
 static json_t *html_runs(const struct report *r)
 {
-	static const char *const fields[] = { "seconds", "boots",	"kernel_version", "fstype",
-					      "root",	 "fstests",	"rootfs",	  "tests",
-					      "shard",	 "exit_status", "identity" };
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct report_run *run = &r->runs[i];
-		json_t *object = json_pack("{s:o, s:s, s:I, s:I}", "id", json_text(run->dir.id),
-					   "state", run->state, "began", (json_int_t)run->began,
-					   "unread", (json_int_t)run->unread);
+		const json_t *record = run->record;
 
-		for (size_t k = 0; k < sizeof(fields) / sizeof(*fields); k++)
-			json_object_set(object, fields[k], json_object_get(run->record, fields[k]));
-		json_array_append_new(all, object);
+		json_array_append_new(
+			all,
+			json_pack("{s:o, s:s, s:I, s:I, s:o, s:o, s:o}", "id",
+				  json_text(run->dir.id), "state", run->state, "began",
+				  (json_int_t)run->began, "unread", (json_int_t)run->unread,
+				  "seconds", html_of_type(json_object_get(record, "seconds"), true),
+				  "kernel_version",
+				  html_of_type(json_object_get(record, "kernel_version"), false),
+				  "fstype",
+				  html_of_type(json_object_get(record, "fstype"), false)));
 	}
 	return all;
 }

@@ -60,20 +60,28 @@ static void ktap_result(FILE *out, int level, bool good, size_t number, const ch
 	ktap_text(out, name);
 }
 
+/* An excused failure must not fail the run either. */
+static bool ktap_is_good(const struct test_result *result)
+{
+	return !report_is_bad(result->status) || report_is_excused(result);
+}
+
 static void ktap_test(FILE *out, int level, size_t number, const struct test_result *result)
 {
 	static const char *const directives[TEST_STATUSES] = {
-		[TEST_NOTRUN] = "SKIP", [TEST_EXPUNGED] = "SKIP",   [TEST_UNREACHED] = "SKIP",
-		[TEST_CRASH] = "ERROR", [TEST_TIMEOUT] = "TIMEOUT",
+		[TEST_NOTRUN] = "SKIP",	   [TEST_EXPUNGED] = "SKIP", [TEST_EXCLUDED] = "SKIP",
+		[TEST_UNREACHED] = "SKIP", [TEST_CRASH] = "ERROR",   [TEST_TIMEOUT] = "TIMEOUT",
 	};
-	const char *directive = directives[result->status];
+	const char *directive = report_is_excused(result) ? "XFAIL" : directives[result->status];
 
 	if (report_is_bad(result->status))
 		ktap_diagnostics(out, level, result->detail);
-	ktap_result(out, level, !report_is_bad(result->status), number, result->name);
+	ktap_result(out, level, ktap_is_good(result), number, result->name);
 	if (directive || result->reason)
 		fprintf(out, " # %s%s", directive ? directive : "",
 			directive && result->reason ? " " : "");
+	if (report_is_excused(result))
+		fprintf(out, "%s%s", test_excuse_text(result->excuse), result->reason ? ": " : "");
 	if (result->reason)
 		ktap_text(out, result->reason);
 	else if (directive)
@@ -106,7 +114,7 @@ static bool ktap_section(FILE *out, int level, const struct results *results, co
 		if (strcmp(results->list[i].section, section) != 0)
 			continue;
 		ktap_test(out, level, ++number, &results->list[i]);
-		good = good && !report_is_bad(results->list[i].status);
+		good = good && ktap_is_good(&results->list[i]);
 	}
 	return good;
 }

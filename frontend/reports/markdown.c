@@ -93,19 +93,25 @@ static size_t markdown_bad(const struct results *results)
 
 static void markdown_verdict(FILE *out, const struct report *r)
 {
-	size_t bad = 0, ran = 0;
+	size_t bad = 0, ran = 0, excused = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
+		const struct results *results = &r->runs[i].results;
+
+		excused += results_count(results, TEST_FAIL) - results_unexcused(results);
 		bad += markdown_bad(&r->runs[i].results);
 		ran += markdown_bad(&r->runs[i].results) +
 		       results_count(&r->runs[i].results, TEST_PASS);
 	}
 	if (!ran)
-		fputs("## fstests: no test ran\n\n", out);
+		fputs("## fstests: no test ran", out);
 	else if (bad)
-		fprintf(out, "## fstests: %zu of %zu tests failed\n\n", bad, ran);
+		fprintf(out, "## fstests: %zu of %zu tests failed", bad, ran);
 	else
-		fprintf(out, "## fstests: all %zu tests passed\n\n", ran);
+		fprintf(out, "## fstests: all %zu tests passed", ran);
+	if (excused)
+		fprintf(out, ", %zu of them excused", excused);
+	fputs("\n\n", out);
 }
 
 static void markdown_runs(FILE *out, const struct report *r)
@@ -146,7 +152,8 @@ static void markdown_failure(FILE *out, const struct report_run *run,
 {
 	fputs("<details><summary><code>", out);
 	markdown_html(out, result->name);
-	fprintf(out, "</code> %s (<code>", report_word(result->status));
+	fprintf(out, "</code> %s%s%s (<code>", report_word(result->status),
+		result->excuse ? ", " : "", test_excuse_text(result->excuse));
 	markdown_html(out, report_configuration(run, result));
 	fprintf(out, "</code>, %.1f s)", result->seconds);
 	if (result->reason) {

@@ -6,8 +6,9 @@ const id = name => document.getElementById(name);
 
 /* --- words ---------------------------------------------------------------------------------- */
 
-const LETTERS = { pass: "·", fail: "F", crash: "C", timeout: "T", notrun: "–", expunged: "x", unreached: "?" };
-const ORDER = ["crash", "fail", "timeout", "unreached", "pass", "notrun", "expunged"];
+const LETTERS = { pass: "·", fail: "F", crash: "C", timeout: "T", notrun: "–", expunged: "x", excluded: "x",
+	unreached: "?" };
+const ORDER = ["crash", "fail", "timeout", "unreached", "pass", "notrun", "excluded", "expunged"];
 const statuses = data.statuses.map(([name, word, bad]) =>
 	({ name, word, bad, letter: LETTERS[name] || "*", style: LETTERS[name] ? `s-${name}` : "s-other" }));
 const number = n => n.toLocaleString("en");

@@ -27,6 +27,11 @@ bool report_is_bad(enum test_status status)
 	return status == TEST_FAIL || status == TEST_CRASH || status == TEST_TIMEOUT;
 }
 
+bool report_is_excused(const struct test_result *result)
+{
+	return result->status == TEST_FAIL && result->excuse != EXCUSE_NONE;
+}
+
 const char *report_word(enum test_status status)
 {
 	switch (status) {
@@ -37,6 +42,7 @@ const char *report_word(enum test_status status)
 	case TEST_NOTRUN:
 		return "not run";
 	case TEST_EXPUNGED:
+	case TEST_EXCLUDED:
 		return "excluded";
 	case TEST_CRASH:
 		return "crashed";

@@ -39,6 +39,9 @@ const char *report_configuration(const struct report_run *run, const struct test
 /* Whether the test failed, crashed the kernel or timed out. */
 bool report_is_bad(enum test_status status);
 
+/* Whether it failed, and that does not fail the run: --retry-failed, --quarantine. */
+bool report_is_excused(const struct test_result *result);
+
 /* The word for people: "failed", "not run". */
 const char *report_word(enum test_status status);
 

@@ -288,7 +288,7 @@ static int pack_file(struct packing *p, const char *path, struct error **err)
 /* What the record says about this machine only. */
 static int pack_record(struct packing *p, struct error **err)
 {
-	static const char *const dropped[] = { "rootfs", "fstests", "results", "cluster" };
+	static const char *const dropped[] = { "rootfs", "fstests", "results", "cluster", "host" };
 	json_t *record = json_deep_copy(p->run->record), *shard;
 	char *text = NULL;
 	size_t at;

@@ -11,6 +11,7 @@
 #include "frontend/cli/directory.h"
 #include "frontend/cli/text.h"
 #include "frontend/rootfs/openpgp.h"
+#include "frontend/rootfs/publication_names.h"
 #include "frontend/rootfs/sbom.h"
 #include "lib/hash.h"
 
@@ -95,8 +96,9 @@ static int choose_generation(struct publishing *w, struct error **err)
 {
 	int dists = open_made(w->root, "dists");
 	DIR *d = dists < 0 ? NULL : fdopendir(dists);
-	size_t length = strlen(w->p->name);
 	const struct dirent *entry;
+	char numbered[SUITE_MAX + 1];
+	bool taken;
 
 	if (!d) {
 		closep(&dists);
@@ -104,18 +106,19 @@ static int choose_generation(struct publishing *w, struct error **err)
 	}
 	w->generation = 1;
 	while ((entry = readdir(d))) {
-		const char *name = entry->d_name;
-		unsigned long number;
-		char *end;
+		unsigned number = publication_generation(dists, w->p->name, entry->d_name);
 
-		if (strncmp(name, w->p->name, length) != 0 || name[length] != '.')
-			continue;
-		number = strtoul(name + length + 1, &end, 10);
-		if (!*end && number < UINT32_MAX && number >= w->generation)
-			w->generation = (unsigned)number + 1;
+		if (number >= w->generation)
+			w->generation = number + 1;
 	}
+	snprintf(numbered, sizeof(numbered), "%s.%u", w->p->name, w->generation);
+	taken = publication_is_taken(dists, w->p->name) || publication_is_taken(dists, numbered);
 	closedir(d);
-	return 0;
+	return taken ? error_set(err, ERR_EXISTS,
+				 "%s or %s in %s is of another rootfs: choose another name with "
+				 "--as NAME",
+				 w->p->name, numbered, w->p->directory)
+		     : 0;
 }
 
 /* --- the files --- */

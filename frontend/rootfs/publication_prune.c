@@ -8,6 +8,7 @@
 #include "frontend/cli/directory.h"
 #include "frontend/cli/text.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/rootfs/publication_names.h"
 #include "frontend/rootfs/published.h"
 #include "lib/hex_read.h"
 #include "lib/read_all.h"
@@ -81,23 +82,10 @@ static bool is_unneeded(const struct hash_list *l, const char *hex, size_t lengt
 	       (!l->count || !bsearch(sum, l->list, l->count, sizeof(sum), compare_hashes));
 }
 
-/* The number N of "NAME.N"; 0 if ENTRY is something else. */
-static unsigned generation_of(const struct pruning *p, const char *entry)
-{
-	size_t length = strlen(p->name);
-	unsigned long number;
-	char *end;
-
-	if (strncmp(entry, p->name, length) != 0 || entry[length] != '.')
-		return 0;
-	number = strtoul(entry + length + 1, &end, 10);
-	return *end || number > UINT32_MAX ? 0 : (unsigned)number;
-}
-
 /* Its index goes first: nothing may be listed that is missing. */
 static int remove_old(struct pruning *p, int at, const char *entry)
 {
-	unsigned number = generation_of(p, entry);
+	unsigned number = publication_generation(at, p->name, entry);
 	_cleanup_free_ char *index = NULL;
 
 	if (!number || number >= p->oldest)
@@ -156,7 +144,7 @@ static int note_suite(struct pruning *p, int at, const char *suite)
 	    asprintf(&files, "%s/" BY_HASH, suite) < 0 ||
 	    each_entry(p, at, component, note_pieces) < 0)
 		return -1;
-	if (!generation_of(p, suite))
+	if (!publication_generation(at, p->name, suite))
 		return 0;
 	return each_entry(p, at, files, note_file) < 0 ? -1
 						       : each_entry(p, at, component, note_indexes);

@@ -13,6 +13,7 @@ from support.world import SOURCE, Home, Outcome, Tidy, children, own_rootfs, wai
 
 COMMITS = 24
 FIRST_BAD = 17
+NEAR = {"good": "main~9", "bad": "main~6"}  # 15 and 18
 rootfs = own_rootfs()
 TREE = f"{rootfs.store}/test-rootfs"
 home = Home()
@@ -55,6 +56,13 @@ while echo "$token $says" && IFS=$'\037' read -ra order; do
 	done
 done
 status exit 0
+"""
+# check ends after the first of two tests.
+SHORT = r"""
+printf '%s\n' generic/001 generic/002 >$results/rootlet.list
+running generic/001
+echo ' 1s'
+finish 1
 """
 FAILS = "echo ' - output mismatch'"
 
@@ -274,6 +282,67 @@ def as_tools():
                "fstests_bisect_resume continues a call of fstests_bisect that was cancelled", *wrong, answer)
 
 
+def refused_between():
+    """rootlet fstests refuses its command line after the ends were tested: its tree is gone for a while."""
+    moved = f"{home.dir}/moved"
+    make = f"{MAKE} && if [ -e {home.dir}/move ] && ! grep -qx -e 15 -e 18 level; then mv {MINI} {moved}; fi"
+    words = line("--repeat", "1", **NEAR)
+    words[words.index("--make") + 1] = make
+    home.write("move", "")
+    outcome = home.run(*words, seconds=300, environment=environment())
+    told = re.search(r"to continue: rootlet bisect --resume (\S+)", outcome.err)
+    os.unlink(f"{home.dir}/move")
+    os.rename(moved, MINI)
+    resumed = home.run("bisect", "--resume", told.group(1) if told else newest(), "--json", seconds=300,
+                       environment=environment())
+    tap.report(outcome.status == 2 and told and resumed.status == 0 and
+               suspects(stream("bisect", resumed)[1]) == [commit(FIRST_BAD)] and
+               len(stream("bisect", resumed)[1]["steps"]) <= 5 and not untouched(),
+               "a mistake between the ends loses no step", outcome, resumed, *untouched())
+
+
+def build_ends():
+    words = line("--repeat", "1")
+    words[words.index("--make") + 1] = f"(sleep 600 & echo >>{home.dir}/building; wait); true"
+    for number in signal.SIGTERM, signal.SIGKILL:
+        with Tidy(home) as tidy:
+            process = home.start(*words, environment=environment())
+            building = wait_until(lambda: os.path.exists(f"{home.dir}/building"), 60)
+            process.send_signal(number)
+            outcome = ended(process)
+            wrong = tidy.complaints()
+        tap.report(building and not wrong, f"{number.name} ends a build with all its processes", *wrong,
+                   outcome)
+        os.unlink(f"{home.dir}/building")
+        git("worktree", "remove", "--force", home.state(f"bisects/{newest()}/worktree"))
+
+
+def cut_off():
+    """What kill -9 leaves of git: half of another commit's files, and locks; or half of a worktree."""
+    unbuildable()
+    home.write("fstests-mini/hang", "")
+    env = environment(before=f"[[ ! -e {MINI}/hang || $level = 15 || $level = 18 ]] || sleep 600\nbegin\n")
+    process = home.start(*line("--repeat", "1", **NEAR), environment=env)
+    wait_for_steps(2)
+    process.send_signal(signal.SIGKILL)
+    ended(process)
+    os.unlink(f"{MINI}/hang")
+    worktree = home.state(f"bisects/{newest()}/worktree")
+    with open(f"{worktree}/level", "w", encoding="utf-8") as file:
+        file.write("24\n")
+    with open(f"{worktree}/.git", encoding="utf-8") as file:
+        home.write(os.path.relpath(f"{file.read().split()[1]}/index.lock", home.dir), "")
+    resumed = home.run("bisect", "--resume", newest(), "--json", seconds=300, environment=env)
+    tap.report(resumed.status == 0 and suspects(stream("bisect", resumed)[1]) == [commit(FIRST_BAD)] and
+               not untouched(), "files of two commits and a lock of git are put in order", resumed)
+    outcome = home.run(*line("--repeat", "1", good="main~9", bad="main~8"), seconds=300,
+                       environment=environment())
+    worktree = home.make_dir(home.state(f"bisects/{newest()}/worktree"))
+    resumed = home.run("bisect", "--resume", newest(), seconds=300, environment=environment())
+    tap.report(outcome.status == resumed.status == 2 and "passed all tests" in resumed.err and
+               not os.path.exists(worktree) and not untouched(), "half of a worktree is made again", resumed)
+
+
 def ended(process):
     """Waits for the process; returns its Outcome."""
     out, err = process.communicate(timeout=300)
@@ -295,6 +364,15 @@ def wait_for_steps(count):
     return wait_until(tested, 120)
 
 
+def full_disk():
+    words = line("--repeat", "1")
+    words[words.index("--make") + 1] = "echo 'ld: final link failed: No space left on device'; exit 2"
+    outcome = home.run(*words, seconds=60, environment=environment())
+    tap.report(outcome.status == 7 and "to continue: rootlet bisect --resume" in outcome.err,
+               "a full disk is no reason to skip a commit", outcome)
+    git("worktree", "remove", "--force", home.state(f"bisects/{newest()}/worktree"))
+
+
 def refused():
     unbuildable()
     other = git("commit-tree", "-m", "other", "HEAD^{tree}")
@@ -305,10 +383,11 @@ def refused():
             ("an unknown commit", line(good="nosuch"), 'has no commit "nosuch"'),
             ("a commit like an option", line(good="--all"), 'has no commit "--all"'),
             ("no common history", line(good=other), "no ancestor of --bad"),
-            ("no repository", [*bare, home.dir, "--", "x"], 'has no commit "a"'),
+            ("no repository", [*bare, home.dir, "--", "x"], "not a git repository"),
             ("no such directory", [*bare, "/nonexistent", "--", "x"], "--tree /nonexistent: No such file"),
             ("no tests", line()[:9], "the tests are missing"),
             ("--trials 0", line("--trials", "0"), "must be a number from 1"),
+            ("a word that is not UTF-8", line(words=["--append", "\udcff"]), "not UTF-8"),
             ("--resume of nothing", ["bisect", "--resume", "nosuch"], "there is no bisect nosuch", 1),
             ("--resume of the last, which has ended", ["bisect", "--resume", "last"], "has ended"),
             ("--resume with a path", ["bisect", "--resume", "../x"], "there is no bisect"),
@@ -321,12 +400,14 @@ def refused():
             "echo ' 1s'")
     refuses("the bad end crashes", line("--repeat", "1"), "cannot be tested: the kernel crashed",
             "console 'Kernel panic - not syncing: mini'; exit 0")
+    refuses("the bad end does not reach all tests", [*line("--repeat", "1"), "generic/002"],
+            "cannot be tested: not all tests were reached", script=SHORT)
 
 
 def odd_places():
     """git's variables, and a state directory that is called like the placeholder."""
     outcome = home.run(*line("--repeat", "1", good="main~7", bad="main"), seconds=300, environment={
-        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.dir}/x",
+        **environment(), "GIT_DIR": "/nonexistent", "GIT_INDEX_FILE": f"{home.dir}/x", "GIT_TRACE": "1",
         "XDG_STATE_HOME": home.make_dir(f"{home.dir}/{{}}")})
     tap.report(outcome.status == 2 and "is bad: generic/001 failed" in outcome.err and not untouched(),
                "git's variables and odd paths change nothing", *untouched(), outcome)
@@ -337,8 +418,8 @@ def odd_places():
         refuses(f"a bisect.json that {what}", ["bisect", "--resume", newest()], "bisect.json is damaged")
 
 
-def refuses(what, words, says, bad=FAILS, status=2):
-    outcome = home.run(*words, seconds=120, environment=environment(bad))
+def refuses(what, words, says, bad=FAILS, status=2, script=TEST):
+    outcome = home.run(*words, seconds=120, environment=environment(bad, script=script))
     tap.report(outcome.status == status and re.search(says, outcome.err) and not untouched(), what,
                *untouched(), outcome)
 
@@ -352,6 +433,10 @@ flaky()
 interrupted()
 in_the_middle()
 as_tools()
+build_ends()
+cut_off()
+refused_between()
+full_disk()
 refused()
 odd_places()
 tap.done()

@@ -290,6 +290,11 @@ def traces():
                "more, 8 times: WARNING: at fs/x.c:1 f+0x1/0x2\n    at f < g\n"
                "kernel: WARNING: ?[2JBUG: y\n    at h\n" in outcome.out,
                "runs show: a trace counts once, with the tests that had it", outcome)
+    os.unlink(f"{home.dir}/cut/kernel.jsonl")
+    os.mkfifo(f"{home.dir}/cut/kernel.jsonl")
+    outcome = home.run("runs", "show", "./cut", seconds=20)
+    tap.report(outcome.status == 2 and "kernel.jsonl is not a regular file" in outcome.err,
+               "runs show does not wait for a kernel.jsonl that is a pipe", outcome)
 
 
 def pruned():
@@ -311,6 +316,19 @@ def pruned():
     outcome = home.run("runs", "prune", "--keep", "1")
     tap.report(outcome.status == 0 and os.listdir(home.state("runs")) == [ids[2]],
                "runs prune: it goes once it has ended", outcome)
+
+
+def pruned_copy():
+    """A run from elsewhere, whose record names a directory that is missing. Drafts are called ".RUN"."""
+    runs = "state/rootlet/runs"
+    write_run(f"{runs}/ssh", [("generic/001", "pass", 1)], began=1,
+              cluster={"engine": "slurm", "directory": f"{home.dir}/ssh"})
+    write_run(f"{runs}/the-newest", [("generic/001", "pass", 1)], began=2)
+    home.write(".ssh/key", "secret")
+    outcome = home.run("runs", "prune", "--keep", "1")
+    tap.report(outcome.status == 0 and not os.path.exists(home.state("runs/ssh")) and
+               os.path.exists(f"{home.dir}/.ssh/key"), "runs prune removes no directory that is not a draft",
+               outcome)
 
 
 def pruned_locked():
@@ -437,7 +455,7 @@ traces()
 excluded()
 durations()
 shutil.rmtree(home.state("runs"))
-for part in (unsound, hostile, pruned, pruned_locked, pruned_shared):
+for part in (unsound, hostile, pruned, pruned_copy, pruned_locked, pruned_shared):
     part()
     shutil.rmtree(home.state("runs"))
 tap.done()

@@ -31,6 +31,8 @@ CONTENT = {
         "usr/share/zsh/vendor-completions/_rootlet": DATA,
         **{f"usr/share/rootlet/apparmor/rootlet-{name}.apparmor": DATA for name in ("helper", "userns")},
         "usr/share/rootlet/policy.conf.example": DATA,
+        **{f"usr/share/rootlet/configurations/{name}": DATA
+           for name in os.listdir(f"{SOURCE}/frontend/configurations")},
         **{f"usr/share/rootlet/guest/{name}": DATA if name == "command.sh" else SCRIPT
            for name in os.listdir(f"{SOURCE}/frontend/guest")},
         **{f"usr/share/rootlet/profiles/{name}": DATA for name in os.listdir(f"{SOURCE}/frontend/profiles")},

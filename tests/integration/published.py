@@ -23,7 +23,7 @@ from support.world import (AS_ROOT, SCRATCH, Case, Home, Tidy, children, kill, m
 DIRECTORY = f"{SCRATCH}/{os.getpid()}.published"
 AT = mirror().with_packages(DIRECTORY, [debs.capable(f"{DIRECTORY}.debs", mirrors.arch()),
                                      debs.make(f"{DIRECTORY}.debs", "odd-later", mirrors.arch())])
-USAGE, TRUST, NETWORK, BUSY, FAILED, REFUSED = 2, 3, 4, 6, 1, 1
+USAGE, TRUST, NETWORK, BUSY, EXISTS, FAILED, REFUSED = 2, 3, 4, 6, 6, 1, 1
 ARCH = mirrors.arch()
 MODE = [] if AS_ROOT else ["--tree-mode", "0755"]
 # More than a few pieces per package would cost requests; fewer would share less.
@@ -276,15 +276,22 @@ def leaves(server):
 
 def kept(www):
     """publish --keep removes what only older generations have."""
+    alike = publish("--as", "test-rootfs.02", to=www)
+    alike = alike if alike.status else publish("--as", "second.7", to=www)
     other = publish("--as", "second", to=www)
+    taken = publish("--as", "second.1", to=www)
+    if not tap.report(other.status == 0 and taken.status == EXISTS and "is of another rootfs" in taken.err,
+                      "a name that is a generation of another rootfs is refused", other, taken):
+        return
     listed_before = index_of(www, "second")
     outcome = publish("--json", "--keep", "2", to=www)
     result = json.loads(outcome.out.splitlines()[-1]) if outcome.out else {}
     left = sorted(os.listdir(f"{www}/dists"))
-    tap.report(other.status == outcome.status == 0 and result["removed_generations"] == 2 and
-               result["removed_pieces"] >= 1 and
-               left == ["second", "second.1", "test-rootfs", "test-rootfs.3", "test-rootfs.4"],
-               "publish --keep 2 leaves two generations, and other names", other, outcome, left)
+    tap.report(alike.status == other.status == outcome.status == 0 and
+               result["removed_generations"] == 2 and result["removed_pieces"] >= 1 and
+               left == ["second", "second.1", "second.7", "second.7.1", "test-rootfs", "test-rootfs.02",
+                        "test-rootfs.02.1", "test-rootfs.3", "test-rootfs.4"],
+               "publish --keep 2 leaves two generations, and other names", alike, other, outcome, left)
     needed = set().union(*(index_of(www, name) for name in left))
     tap.report(set(os.listdir(f"{www}/pool")) == needed and listed_before < needed | {""},
                "and the pieces that they list, but no others",

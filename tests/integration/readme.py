@@ -160,6 +160,23 @@ def package_lists():
                "debian/rootlet.install: all that meson installs, and nothing else", *wrong, *unused)
 
 
+def build_dependencies():
+    """A package of each library that meson.build asks for. dpkg knows which one has its .pc file."""
+    asked = set(re.findall(r"dependency\('([^']+)'", read("meson.build")))
+    shared = set(re.findall(r"dependency\('([^']+)'\)", read("meson.build")))
+    control = set(re.findall(r"[\w.+-]+-dev", read("debian/control")))
+    found = subprocess.run(["dpkg", "-S", *(f"*/pkgconfig/{name}.pc" for name in asked)],
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    owners = {path.rpartition("/")[2].removesuffix(".pc"): package
+              for package, path in re.findall(r"^([^:]+)(?::\w+)?: (.*)$", found, re.M)}
+    # Debian has several packages with the same libcurl.pc.
+    missing = [f"{name}: {owners.get(name)}" for name in asked - {"libcurl"}
+               if owners.get(name) not in control]
+    tap.report(len(asked) > 10 and not missing, "debian/control builds with all libraries", *missing)
+    built = set(re.findall(r"pkgconfig\((\S+)\)", read("packaging/rpm/rootlet.spec")))
+    tap.report(shared and shared <= built, "the spec file as well", *shared - built)
+
+
 def debian():
     done = subprocess.run(["dpkg-parsechangelog", "--file", f"{SOURCE}/debian/changelog", "--all"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
@@ -184,5 +201,6 @@ promises()
 version()
 install_commands()
 package_lists()
+build_dependencies()
 debian()
 tap.done()

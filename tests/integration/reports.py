@@ -201,6 +201,27 @@ def several():
                outcome)
 
 
+def excused():
+    """Neither an excluded test nor an excused failure may read as something else."""
+    results = [{"name": "generic/001", "status": "pass", "seconds": 1},
+               {"name": "generic/002", "status": "excluded", "seconds": 0, "reason": "it hangs"},
+               {**RESULTS[1], "name": "generic/003", "excuse": "quarantined"},
+               {**RESULTS[1], "name": "generic/004", "excuse": "retried"}]
+    _, texts = report([write_run(home, "excused", results, (), status="passed", exit_status=0)])
+    found, wrong = read_ktap(texts["ktap"])
+    tap.report(not wrong and found == {
+        "generic/001": (True, ""), "generic/002": (True, "SKIP it hangs"),
+        "generic/003": (True, "XFAIL quarantined as a known flake: output mismatch"),
+        "generic/004": (True, "XFAIL passed when it ran again: output mismatch")} and
+        "\nok 1 excused\n" in texts["ktap"],
+        "ktap: excluded tests are skipped, and excused failures fail no run", texts["ktap"])
+    tap.report("## fstests: 2 of 3 tests failed, 2 of them excused\n" in texts["markdown"] and
+               "</code> failed, quarantined as a known flake (" in texts["markdown"],
+               "markdown: excuses are named", texts["markdown"])
+    tap.report("passed when it ran again: output mismatch" in Page(texts["html"]).data()["texts"],
+               "html: excuses are named")
+
+
 def job_summary():
     path = home.write("summary.md", "before\n")
     for _ in range(2):
@@ -263,6 +284,19 @@ def hostile():
         root = xml.etree.ElementTree.fromstring(texts["junit"])
         tap.report(not junit_complaints(root) and len(root.findall("testcase")) == 3,
                    f"{what}: junit: it is well-formed", *junit_complaints(root))
+
+
+def odd_types():
+    """The page's script would end at a value that it cannot show, and with it all that comes after."""
+    odd = {"toString": 5}
+    run = write_run(home, "odd", kernel=({**OOPS, "kind": odd, "test": odd},), seconds="5", fstype=odd,
+                    kernel_version=odd, rootfs="/home/tester/secret")
+    _, texts = report([run], "html")
+    data = Page(texts["html"]).data()
+    tap.report(all(data["runs"][0][name] is None for name in ("seconds", "fstype", "kernel_version")) and
+               data["kernel"][0]["kind"] is data["kernel"][0]["test"] is None,
+               "html: values of another type are left out", data["runs"], data["kernel"])
+    tap.report("secret" not in texts["html"], "html: it has no path that it does not show", data["runs"])
 
 
 def large():
@@ -396,9 +430,11 @@ def figures():
 
 formats()
 several()
+excused()
 job_summary()
 to_file()
 hostile()
+odd_types()
 large()
 links()
 damaged()

@@ -89,7 +89,7 @@ PRIVATE = [
 
 
 def private():
-    record = {"rootfs": "/opt/lab/rootfs", "fstests": "/usr/src/xfstests",
+    record = {"rootfs": "/opt/lab/rootfs", "host": "node.somebody.example", "fstests": "/usr/src/xfstests",
               "cluster": {"engine": "slurm", "directory": "/mnt/nfs/lab/run"},
               "tests": ["-E", "/srv/lab/excluded"],
               "shards": [{"run": "x", "part": 1, "results": "/srv/lab/shard", "state": "passed"}]}

@@ -172,6 +172,10 @@ static void refused(const char *dir, int fd, const struct run_dir *run)
 	tap_check(trace_decode(&traces, dir, run, &err) == 0 &&
 			  faccessat(run->fd, RUN_DECODED, F_OK, 0) < 0,
 		  "nor without a vmlinux");
+	alarm(60);
+	tap_check(mkfifoat(fd, "vmlinux", 0600) == 0 && trace_decode(&traces, dir, run, &err) == 0,
+		  "a vmlinux that is a pipe stops nothing");
+	alarm(0);
 }
 
 /* Damaged anywhere, the file is read without harm: the sanitizers look. */
