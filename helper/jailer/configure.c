@@ -11,7 +11,7 @@ int configure_tree(struct server *s, struct error **err)
 	struct jail_spec spec = {
 		.kind = JAIL_TREE,
 		.root = s->tree,
-		.script = s->old >= 0 ? SCRIPT_CHANGE
+		.script = s->changes  ? SCRIPT_CHANGE
 			  : s->native ? SCRIPT_NATIVE
 				      : SCRIPT_DEBOOTSTRAP,
 		.epoch = s->epoch,
