@@ -62,7 +62,8 @@
 	REQUEST(CHECK_RELEASE, CheckRelease, check_release, NULL, "ff", WHEN_IDLE,     HOUR,        CAPS_VIEW) \
 	REQUEST(CHANGE,      Change,     change,      "install", "df",  WHEN_IDLE,     HOUR,        CAPS_ALL) \
 	REQUEST(LOCAL_PACKAGE, LocalPackage, local_package, "shell", "f", WHEN_BUILDING, HOUR,      CAPS_ALL) \
-	REQUEST(REPOSITORY,  Repository, repository,  "create", "ff",   WHEN_BUILDING, HOUR,        CAPS_ALL)
+	REQUEST(REPOSITORY,  Repository, repository,  "create", "ff",   WHEN_BUILDING, HOUR,        CAPS_ALL) \
+	REQUEST(EXTEND,      Extend,     extend,      "create", "ddf",  WHEN_IDLE,     HOUR,        CAPS_ALL)
 
 /* The fields of each request, named as in rootlet.proto, in the order of an audit record. LABEL names
  * the field in an error message:
@@ -154,4 +155,9 @@
 	FIELD(repository, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
 	FIELD(repository, TEXT, mirror, MIRROR_MAX + 1, valid_mirror, "mirror") \
 	FIELD(repository, FLAG, older, , , )
+#define EXTEND_FIELDS(FIELD) \
+	FIELD(extend, TEXT, name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "rootfs name") \
+	FIELD(extend, TEXT, base_name, ROOTFS_NAME_MAX + 1, valid_rootfs_name, "snapshot name") \
+	FIELD(extend, TEXT, suite, SUITE_MAX + 1, valid_archive_word, "suite") \
+	FIELD(extend, TEXT, arch, SUITE_MAX + 1, valid_archive_word, "architecture")
 /* clang-format on */

@@ -26,12 +26,13 @@ static int64_t record_time(const json_t *record)
 	return strptime(audit_text(record, "time"), RECORD_SECONDS, &tm) ? timegm(&tm) : 0;
 }
 
-/* A build begins with Begin or Clone, and a change of a rootfs with Change. */
+/* A build begins with Begin, Clone or Extend, and a change of a rootfs with Change. */
 static bool begins_build(const struct origin_search *s, const char *request)
 {
 	if (s->manifest->changed)
 		return strcmp(request, "Change") == 0;
-	return strcmp(request, "Begin") == 0 || strcmp(request, "Clone") == 0;
+	return strcmp(request, "Begin") == 0 || strcmp(request, "Clone") == 0 ||
+	       strcmp(request, "Extend") == 0;
 }
 
 /* Whether the request is about the rootfs: "folder=/home/me/.kerneldev-mcp name=x suite=jammy". */

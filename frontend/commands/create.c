@@ -25,6 +25,7 @@
 #include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/lock.h"
 #include "frontend/rootfs/name_claim.h"
+#include "frontend/rootfs/nearest.h"
 #include "frontend/rootfs/profile_load.h"
 #include "frontend/rootfs/provision.h"
 #include "frontend/rootfs/published.h"
@@ -127,6 +128,7 @@ struct create {
 	struct fetch *fetch;
 	struct base kept;
 	const struct clone_report *how; /* how it was cloned; NULL: built */
+	struct nearest nearest;		/* the snapshot that was extended; without manifest: none */
 	size_t count;			/* packages in the rootfs */
 	char **left_out;		/* if cloned: see struct manifest */
 };
@@ -138,6 +140,7 @@ static void create_clear(struct create *c)
 	progress_free(&c->progress);
 	packages_close(&c->fetch);
 	base_close(&c->kept);
+	nearest_clear(&c->nearest);
 	words_free(c->left_out);
 	/* The helper's staging directory is gone by now. */
 	name_claim_drop(&c->claim);
@@ -558,6 +561,52 @@ static int create_choose(struct create *c, struct error **err)
 	return c->lock ? choose_locked(c, err) : choose_packages(c, err);
 }
 
+/* Extends C's nearest snapshot. Returns 1 if the rootfs has to be built after all; then its
+ * packages are chosen again. */
+static int create_extend(struct create *c, const struct provision *provision, const char *keyring,
+			 struct error **err)
+{
+	const struct nearest *from = &c->nearest;
+	int r;
+
+	progress_note(c->progress, "using snapshot %.12s: %zu packages to add, %zu to replace",
+		      from->key, from->added, from->replaced);
+	base_note(&c->kept, keyring, nearest_is_whole(from) && !from->extended ? NULL : from->key);
+	base_touch(c->kept.dir, from->key);
+	r = provision_extend(c->helper, provision, from, &c->how, &c->left_out, err);
+	if (r <= 0)
+		return r;
+	nearest_clear(&c->nearest);
+	base_note(&c->kept, keyring, NULL);
+	return create_choose(c, err) < 0 ? -1 : 1;
+}
+
+/* Makes the rootfs from another snapshot, if there is one that has most of it. Returns 1 if it has
+ * to be built. */
+static int create_from_nearest(struct create *c, const struct provision *provision,
+			       struct error **err)
+{
+	char keyring[2 * SHA256_LEN + 1], policy[2 * SHA256_LEN + 1];
+	const struct nearest_goal goal = {
+		.set = packages_set(c->fetch),
+		.profile = c->profile,
+		.ids = helper_ids(c->helper),
+		.keyring = keyring,
+		.policy = policy,
+	};
+
+	if (!provision->kept || c->lock)
+		return 1;
+	if (permission_content(policy, err) < 0 ||
+	    base_hash_keyring(goal.set->keyring, keyring, err) < 0)
+		return -1;
+	base_note(&c->kept, keyring, NULL);
+	if (strcmp(c->engine, "native") != 0 ||
+	    nearest_find(c->helper, &c->kept, &goal, &c->nearest) == 0)
+		return 1;
+	return create_extend(c, provision, keyring, err);
+}
+
 /* Records where the rootfs was published, for upgrades. If that fails, they say so. */
 static void note_publisher(const struct create *c)
 {
@@ -606,6 +655,11 @@ static int create_rootfs(struct create *c, struct error **err)
 	/* Only now is it known what the published rootfs is. */
 	provision.lock = c->lock;
 	provision.profile = c->profile;
+	r = create_from_nearest(c, &provision, err);
+	if (r == 0)
+		note_publisher(c);
+	if (r <= 0)
+		return r;
 	if (provision_rootfs(c->helper, &provision, err) < 0)
 		return -1;
 	note_publisher(c);
@@ -627,7 +681,7 @@ static char *const *left_out(const struct create *c)
 {
 	if (c->lock)
 		return c->lock->left_out;
-	if (c->how)
+	if (c->how || c->nearest.manifest)
 		return c->left_out;
 	return c->fetch ? packages_set(c->fetch)->left_out : NULL;
 }
@@ -738,6 +792,14 @@ static const char *create_distribution(const struct create *c)
 	return c->from ? c->lock->distribution : packages_set(c->fetch)->distribution;
 }
 
+static json_t *describe_nearest(const struct nearest *from)
+{
+	if (!from->manifest)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I}", "snapshot", from->key, "added", (json_int_t)from->added,
+			 "replaced", (json_int_t)from->replaced);
+}
+
 static int print_result(struct create *c, time_t began)
 {
 	_cleanup_close_ int rootfs = -1;
@@ -754,6 +816,7 @@ static int print_result(struct create *c, time_t began)
 	json_object_set_new(result, "left_out", json_words(left_out(c)));
 	json_object_set_new(result, "users", list_users(c->profile));
 	json_object_set_new(result, "cloned", json_text(c->how ? c->how->word : NULL));
+	json_object_set_new(result, "extended", describe_nearest(&c->nearest));
 	json_object_set_new(result, "seconds", json_integer((json_int_t)(time(NULL) - began)));
 	return event_result(result, EXIT_OK);
 }
@@ -770,6 +833,9 @@ static void print_done(const struct create *c, time_t began)
 	print_left_out(c);
 	if (c->how)
 		printf("Cloned from a cached snapshot, with %s%s.\n", c->how->word, c->how->why);
+	else if (c->nearest.manifest)
+		printf("Made from a cached snapshot: %zu packages added, %zu replaced.\n",
+		       c->nearest.added, c->nearest.replaced);
 }
 
 /* Returns the exit status of a dry run, 0 after a create, or -1 with ERR set. */

@@ -207,6 +207,11 @@ static bool has_bases(const struct dry_run *run, const char *bases)
 	return bases && d.allowed;
 }
 
+static bool may_extend(const struct provision *p)
+{
+	return !p->lock && strcmp(p->engine, "native") == 0;
+}
+
 int dry_run_requests(const struct provision *p, const char *dir, const char *bases,
 		     dry_run_tell *tell, void *context, struct error **err)
 {
@@ -227,6 +232,14 @@ int dry_run_requests(const struct provision *p, const char *dir, const char *bas
 			    "name=%s " DIRECTORY_ARGUMENT " " DIRECTORY_ARGUMENT
 			    ", then Publish, if there is a snapshot; else:",
 			    p->base, dir, bases);
+	if (has_bases(&run, bases) && may_extend(p))
+		dry_run_ask(&run,
+			    &(struct question){ "Extend", .suite = set->suite, .engine = "native",
+						.dir = dir, .keyring = keyring },
+			    "name=%s " DIRECTORY_ARGUMENT " " DIRECTORY_ARGUMENT
+			    " suite=%s arch=%s keyring=%s, then the same with fewer packages, if "
+			    "there is a similar snapshot; else:",
+			    p->base, dir, bases, set->suite, set->arch, set->keyring);
 	dry_run_ask(&run,
 		    &(struct question){ "Begin", .suite = set->suite, .engine = p->engine,
 					.dir = dir, .keyring = keyring },

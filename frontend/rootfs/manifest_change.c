@@ -22,6 +22,16 @@ const char *manifest_version(const struct manifest *m, const char *name)
 	return package ? package->version : NULL;
 }
 
+bool manifest_has_hash(const struct manifest *m, const char *name,
+		       const uint8_t sha256[static SHA256_LEN])
+{
+	const struct manifest_package *package = find_package(m, name);
+	char hex[2 * SHA256_LEN + 1];
+
+	sha256_to_hex(sha256, hex);
+	return package && package->sha256 && strcmp(package->sha256, hex) == 0;
+}
+
 static int add_package(struct manifest *m, const struct package *from, struct error **err)
 {
 	struct manifest_package *package = find_package(m, from->name);

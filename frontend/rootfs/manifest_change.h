@@ -13,6 +13,10 @@ struct manifest_requests {
 /* The version of package NAME in M, or NULL. */
 const char *manifest_version(const struct manifest *m, const char *name);
 
+/* Whether M has package NAME with this hash. */
+bool manifest_has_hash(const struct manifest *m, const char *name,
+		       const uint8_t sha256[static SHA256_LEN]);
+
 /* Adds the packages of SET to M, replacing other versions, and the release files that listed them.
  * M gets its own copies: see manifest_clear_packages(). */
 int manifest_take_packages(struct manifest *m, const struct package_set *set, struct error **err);

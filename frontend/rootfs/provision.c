@@ -1,12 +1,11 @@
 #include "frontend/rootfs/provision.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
-#include "frontend/cli/interrupt.h"
 #include "frontend/cli/word_list.h"
 #include "frontend/client/view.h"
+#include "frontend/rootfs/hand_over.h"
 #include "frontend/rootfs/manifest_change.h"
 #include "frontend/rootfs/script_log.h"
 #include "lib/error_wrap.h"
@@ -16,15 +15,6 @@ static char *mutable(const char *s)
 {
 	/* Generated messages have no const, but packing does not write to them. */
 	return (char *)(uintptr_t)s;
-}
-
-static int open_cached(const char *path, struct error **err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		error_errno(err, ERR_SYSTEM, "cannot open %s", path);
-	return fd;
 }
 
 /* 0: none. In a published tree, only what this host adds is newer than the publication. */
@@ -37,7 +27,7 @@ static uint32_t provision_epoch(const struct provision *p)
 
 static int provision_begin(struct helper *h, const struct provision *p, struct error **err)
 {
-	_cleanup_close_ int keyring = open_cached(packages_set(p->fetch)->keyring, err);
+	_cleanup_close_ int keyring = hand_over_open(packages_set(p->fetch)->keyring, err);
 	char filters[FILTERS_MAX][FILTER_PATTERN_SIZE + 1], *pointers[FILTERS_MAX];
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Begin message = ROOTLET__BEGIN__INIT;
@@ -62,125 +52,6 @@ static int provision_begin(struct helper *h, const struct provision *p, struct e
 	request.kind_case = ROOTLET__REQUEST__KIND_BEGIN;
 	request.begin = &message;
 	return helper_call(h, &request, (int[]){ p->parent, keyring }, 2, NULL, err);
-}
-
-static int hand_over_index(struct helper *h, const struct pocket *pocket,
-			   const struct pocket_index *index, struct error **err)
-{
-	_cleanup_close_ int fd = open_cached(index->packages, err);
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Index message = ROOTLET__INDEX__INIT;
-
-	if (fd < 0)
-		return -1;
-	message.pocket = mutable(pocket->name);
-	message.component = index->component;
-	request.kind_case = ROOTLET__REQUEST__KIND_INDEX;
-	request.index = &message;
-	return helper_call(h, &request, &fd, 1, NULL, err);
-}
-
-static int hand_over_repository(struct helper *h, const struct package_set *set,
-				const struct pocket *pocket, struct error **err)
-{
-	const struct repository *repository = &set->repositories[pocket->repository - 1];
-	_cleanup_close_ int keyring = open_cached(repository->keyring, err);
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Repository message = ROOTLET__REPOSITORY__INIT;
-
-	if (keyring < 0)
-		return -1;
-	message.name = mutable(pocket->name);
-	message.suite = repository->suite;
-	message.mirror = pocket->place;
-	message.older = pocket->older;
-	request.kind_case = ROOTLET__REQUEST__KIND_REPOSITORY;
-	request.repository = &message;
-	return helper_call(h, &request, (int[]){ pocket->inrelease, keyring }, 2, NULL, err);
-}
-
-static int hand_over_release(struct helper *h, const struct package_set *set,
-			     const struct pocket *pocket, struct error **err)
-{
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Release message = ROOTLET__RELEASE__INIT;
-
-	message.pocket = mutable(pocket->name);
-	message.mirror = pocket->place;
-	message.older = pocket->older;
-	message.dated = (uint32_t)set->dated;
-	request.kind_case = ROOTLET__REQUEST__KIND_RELEASE;
-	request.release = &message;
-	return helper_call(h, &request, &pocket->inrelease, 1, NULL, err);
-}
-
-static int hand_over_pocket(struct helper *h, const struct package_set *set,
-			    const struct pocket *pocket, struct error **err)
-{
-	if ((pocket->repository ? hand_over_repository(h, set, pocket, err)
-				: hand_over_release(h, set, pocket, err)) < 0)
-		return -1;
-	for (size_t i = 0; i < pocket->index_count; i++)
-		if (hand_over_index(h, pocket, &pocket->indexes[i], err) < 0)
-			return -1;
-	return 0;
-}
-
-struct handing {
-	struct helper *helper;
-	struct progress *progress;
-};
-
-static int hand_over_local(struct helper *h, const struct package *package, int fd,
-			   struct error **err)
-{
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__LocalPackage message = ROOTLET__LOCAL_PACKAGE__INIT;
-
-	message.name = package->name;
-	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
-	message.sha256.len = sizeof(package->sha256);
-	request.kind_case = ROOTLET__REQUEST__KIND_LOCAL_PACKAGE;
-	request.local_package = &message;
-	return helper_call(h, &request, &fd, 1, NULL, err);
-}
-
-static int hand_over_package(const struct package *package, void *context, struct error **err)
-{
-	const struct handing *handing = context;
-	_cleanup_close_ int fd = open_cached(package->path, err);
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Package message = ROOTLET__PACKAGE__INIT;
-
-	if (fd < 0)
-		return -1;
-	if (!package->pocket)
-		return hand_over_local(handing->helper, package, fd, err);
-	message.name = package->name;
-	message.sha256.data = (uint8_t *)(uintptr_t)package->sha256;
-	message.sha256.len = sizeof(package->sha256);
-	request.kind_case = ROOTLET__REQUEST__KIND_PACKAGE;
-	request.package = &message;
-	return helper_call(handing->helper, &request, &fd, 1, NULL, err);
-}
-
-/* The helper unpacks packages while others are still being downloaded. */
-static int hand_over(struct helper *h, const struct provision *p, struct error **err)
-{
-	const struct package_set *set = packages_set(p->fetch);
-	struct handing handing = { h, p->progress };
-	int r;
-
-	progress_stage(p->progress, "Verifying signatures and indexes");
-	for (size_t i = 0; i < set->pocket_count; i++)
-		if (hand_over_pocket(h, set, &set->pockets[i], err) < 0)
-			return -1;
-	progress_stage(p->progress, "Downloading and unpacking packages");
-	/* Otherwise a dead helper goes unnoticed until the next package has arrived. */
-	interrupt_watch(helper_channel(h));
-	r = packages_download(p->fetch, hand_over_package, &handing, err);
-	interrupt_watch(-1);
-	return r;
 }
 
 /* What the output of dpkg and debootstrap tells. */
@@ -262,27 +133,42 @@ static int add_user(struct helper *h, const struct account *user, struct error *
 	return helper_call(h, &request, NULL, 0, NULL, err);
 }
 
-static int add_accounts(struct helper *h, const struct provision *p, struct error **err)
+/* Those that FROM (NULL: a tree without accounts) does not have. */
+static int add_accounts(struct helper *h, const struct provision *p, const struct nearest *from,
+			struct error **err)
 {
 	const struct profile *profile = p->profile;
 
-	if (p->finished)
+	if (p->finished || (from && !from->accounts))
 		return 0;
 	progress_stage(p->progress, "Adding groups and users");
 	for (size_t i = 0; i < profile->group_count; i++)
-		if (add_group(h, &profile->groups[i], err) < 0)
+		if (!(from && nearest_has_group(from, &profile->groups[i])) &&
+		    add_group(h, &profile->groups[i], err) < 0)
 			return error_wrap(err, "cannot add group %s", profile->groups[i].name);
 	for (size_t i = 0; i < profile->user_count; i++)
-		if (add_user(h, &profile->users[i], err) < 0)
+		if (!(from && nearest_has_user(from, &profile->users[i])) &&
+		    add_user(h, &profile->users[i], err) < 0)
 			return error_wrap(err, "cannot add user %s", profile->users[i].name);
 	return 0;
 }
 
-/* Frees what compose_manifest() makes; everything else is borrowed. */
+/* Frees what compose() makes; everything else is borrowed. */
 static void composed_clear(struct manifest *m)
 {
 	manifest_clear_packages(m);
 	words_free(m->components);
+	words_free(m->left_out);
+}
+
+static int compose_left_out(const struct package_set *set, struct manifest *m, struct error **err)
+{
+	size_t count = 0;
+
+	for (char *const *word = set->left_out; word && *word; word++)
+		if (words_add(&m->left_out, &count, *word) < 0)
+			return error_no_memory(err);
+	return 0;
 }
 
 static int compose_components(const struct package_set *set, struct manifest *m, struct error **err)
@@ -298,12 +184,14 @@ static int compose_components(const struct package_set *set, struct manifest *m,
 	return 0;
 }
 
-static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
-			    struct error **err)
+/* All of M but its time. It borrows from P, but not from the choice of packages. */
+static int compose(const struct helper *h, const struct provision *p, struct manifest *m,
+		   struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
 	const struct host_ids *ids = helper_ids(h);
-	_cleanup_(composed_clear) struct manifest m = {
+
+	*m = (struct manifest){
 		.profile = p->profile->name,
 		.profile_sha256 = mutable(p->profile->sha256),
 		.suite = set->suite,
@@ -316,24 +204,32 @@ static int compose_manifest(const struct helper *h, const struct provision *p, i
 		.first_uid = ids->first_uid,
 		.first_gid = ids->first_gid,
 		.count = ids->count,
-		.created = time(NULL),
 		.generation = 1,
 		.engine = mutable(p->engine),
 		.requested = p->profile->packages,
 		.optional = p->profile->optional,
 		.filters = p->profile->filters,
 		.filter_count = p->profile->filter_count,
-		.left_out = set->left_out,
 		.users = p->profile->users,
 		.user_count = p->profile->user_count,
 		.groups = p->profile->groups,
 		.group_count = p->profile->group_count,
 	};
+	return manifest_take_packages(m, set, err) < 0 || compose_left_out(set, m, err) < 0
+		       ? -1
+		       : compose_components(set, m, err);
+}
+
+static int compose_manifest(const struct helper *h, const struct provision *p, int *fd,
+			    struct error **err)
+{
+	_cleanup_(composed_clear) struct manifest m = { 0 };
 
 	if (p->lock)
 		return manifest_write(p->lock, fd, err);
-	if (manifest_take_packages(&m, set, err) < 0 || compose_components(set, &m, err) < 0)
+	if (compose(h, p, &m, err) < 0)
 		return -1;
+	m.created = time(NULL);
 	return manifest_write(&m, fd, err);
 }
 
@@ -377,17 +273,17 @@ int provision_rootfs(struct helper *h, const struct provision *p, struct error *
 {
 	_cleanup_close_ int manifest = -1;
 
-	if (provision_begin(h, p, err) < 0 || hand_over(h, p, err) < 0 ||
+	if (provision_begin(h, p, err) < 0 || hand_over(h, p->fetch, p->progress, err) < 0 ||
 	    bootstrap(h, p, strcmp(p->engine, "native") == 0 ? 1 : 2, err) < 0 ||
-	    add_accounts(h, p, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
+	    add_accounts(h, p, NULL, err) < 0 || compose_manifest(h, p, &manifest, err) < 0 ||
 	    provision_keep(h, p, manifest, err) < 0 || provision_publish(h, p, manifest, err) < 0)
 		return -1;
 	progress_end(p->progress);
 	return 0;
 }
 
-static int clone(struct helper *h, const struct provision *p, const struct clone_report **how,
-		 struct error **err)
+static int clone(struct helper *h, const struct provision *p, const char *key,
+		 const struct clone_report **how, struct error **err)
 {
 	static const struct clone_report ways[] = {
 		{ "reflinks", "" },
@@ -402,7 +298,7 @@ static int clone(struct helper *h, const struct provision *p, const struct clone
 
 	progress_stage(p->progress, "Cloning");
 	message.name = mutable(p->base);
-	message.base_name = mutable(p->kept->key);
+	message.base_name = mutable(key);
 	message.epoch = provision_epoch(p);
 	request.kind_case = ROOTLET__REQUEST__KIND_CLONE;
 	request.clone = &message;
@@ -428,26 +324,34 @@ static int read_base(struct helper *h, int directory, struct manifest **manifest
 	return -1;
 }
 
+/* Removes a snapshot that is useless, unless the policy forbids it. */
+static int drop_base(struct helper *h, const struct provision *p, const char *key,
+		     struct error **err)
+{
+	_cleanup_error_ struct error *failed = NULL;
+
+	if (base_remove(h, p->kept->dir, key, &failed) == 0)
+		return 0;
+	if (!failed || failed->code != ERR_REFUSED)
+		return error_set(err, failed ? failed->code : ERR_SPACE, "%s", error_text(failed));
+	progress_note(p->progress, "cannot remove the snapshot: %s", failed->message);
+	return 0;
+}
+
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err)
 {
 	_cleanup_close_ int directory = base_find(p->kept), fd = -1;
 	_cleanup_(manifest_free) struct manifest *manifest = NULL;
-	_cleanup_error_ struct error *why = NULL, *failed = NULL;
+	_cleanup_error_ struct error *why = NULL;
 
 	if (directory < 0 || read_base(h, directory, &manifest, &why) < 0 ||
-	    clone(h, p, how, &why) < 0) {
+	    clone(h, p, p->kept->key, how, &why) < 0) {
 		if (why && why->code != ERR_TRUST && why->code != ERR_INPUT &&
 		    why->code != ERR_MISSING)
 			return error_set(err, why->code, "%s", why->message);
 		progress_note(p->progress, "%s: rebuilding it", why ? why->message : "no snapshot");
-		if (base_remove(h, p->kept->dir, p->kept->key, &failed) == 0)
-			return 1;
-		if (!failed || failed->code != ERR_REFUSED)
-			return error_set(err, failed ? failed->code : ERR_SPACE, "%s",
-					 error_text(failed));
-		progress_note(p->progress, "cannot remove the snapshot: %s", failed->message);
-		return 1;
+		return drop_base(h, p, p->kept->key, err) < 0 ? -1 : 1;
 	}
 	manifest->created = p->lock ? p->lock->created : time(NULL);
 	*count = manifest->package_count;
@@ -458,10 +362,119 @@ int provision_clone(struct helper *h, const struct provision *p, const struct cl
 	return 0;
 }
 
+/* --- extending the nearest snapshot --- */
+
+static int extend(struct helper *h, const struct provision *p, const char *key, struct error **err)
+{
+	const struct package_set *set = packages_set(p->fetch);
+	_cleanup_close_ int keyring = hand_over_open(set->keyring, err);
+	Rootlet__Request request = ROOTLET__REQUEST__INIT;
+	Rootlet__Extend message = ROOTLET__EXTEND__INIT;
+
+	if (keyring < 0)
+		return -1;
+	progress_stage(p->progress, "Copying a snapshot");
+	message.name = mutable(p->base);
+	message.base_name = mutable(key);
+	message.suite = set->suite;
+	message.arch = set->arch;
+	request.kind_case = ROOTLET__REQUEST__KIND_EXTEND;
+	request.extend = &message;
+	return helper_call(h, &request, (int[]){ p->parent, p->kept->dir, keyring }, 3, NULL, err);
+}
+
+/* Whether the choice, which is what is sent, is a part of what M says. An archive may have two
+ * packages of the same name and version. */
+static bool is_part(const struct manifest *m, const struct package_set *set)
+{
+	for (size_t i = 0; i < set->package_count; i++)
+		if (!manifest_has_hash(m, set->packages[i].name, set->packages[i].sha256))
+			return false;
+	return true;
+}
+
+/* Reduces the choice to what the snapshot lacks. Returns 1 if that is impossible. */
+static int choose_rest(const struct provision *p, const struct nearest *from,
+		       const struct manifest *m, struct error **err)
+{
+	char **words = nearest_words(from, packages_set(p->fetch));
+	const struct wanted wanted = { .packages = (const char *const *)words };
+	int r;
+
+	if (!words)
+		return error_no_memory(err);
+	r = packages_choose(p->fetch, BASE_EXACT, &wanted, err);
+	words_free(words);
+	return r < 0 ? -1 : !is_part(m, packages_set(p->fetch));
+}
+
+/* Returns 1 if the snapshot is unusable, after which the helper has nothing of it. */
+static int extend_begin(struct helper *h, const struct provision *p, const struct nearest *from,
+			const struct clone_report **how, struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+	const bool whole = nearest_is_whole(from);
+
+	if ((whole ? clone(h, p, from->key, how, &why) : extend(h, p, from->key, &why)) == 0)
+		return 0;
+	if (why && why->code != ERR_TRUST && why->code != ERR_INPUT && why->code != ERR_MISSING &&
+	    why->code != ERR_BUSY)
+		return error_set(err, why->code, "%s", why->message);
+	progress_note(p->progress, "cannot use snapshot %.12s: %s", from->key, error_text(why));
+	if (why && why->code == ERR_TRUST && drop_base(h, p, from->key, err) < 0)
+		return -1;
+	return 1;
+}
+
+/* Returns 1 if a script failed: it may not do so in a build. */
+static int extend_packages(struct helper *h, const struct provision *p, const struct nearest *from,
+			   struct error **err)
+{
+	_cleanup_error_ struct error *why = NULL;
+
+	if (nearest_is_whole(from))
+		return 0;
+	if (from->added + from->replaced && hand_over(h, p->fetch, p->progress, err) < 0)
+		return -1;
+	if (bootstrap(h, p, 2, &why) == 0)
+		return 0;
+	if (!why || why->code != ERR_PACKAGE)
+		return error_set(err, why ? why->code : ERR_SPACE, "%s", error_text(why));
+	progress_note(p->progress, "cannot extend snapshot %.12s: %s", from->key, why->message);
+	return 1;
+}
+
+int provision_extend(struct helper *h, const struct provision *p, const struct nearest *from,
+		     const struct clone_report **how, char ***left_out, struct error **err)
+{
+	_cleanup_(composed_clear) struct manifest m = { 0 };
+	_cleanup_close_ int fd = -1;
+	int r = compose(h, p, &m, err);
+
+	if (r == 0 && !nearest_is_whole(from))
+		r = choose_rest(p, from, &m, err);
+	if (r == 0)
+		r = extend_begin(h, p, from, how, err);
+	/* Between the audit records of this and of Publish, by which its origin is found. */
+	m.created = time(NULL);
+	if (r == 0)
+		r = extend_packages(h, p, from, err);
+	if (r != 0)
+		return r;
+	if (add_accounts(h, p, from, err) < 0 || manifest_write(&m, &fd, err) < 0 ||
+	    provision_keep(h, p, fd, err) < 0 || provision_publish(h, p, fd, err) < 0)
+		return -1;
+	*left_out = STEAL_PTR(m.left_out);
+	progress_end(p->progress);
+	return 0;
+}
+
+/* --- changes --- */
+
 static int change_begin(struct helper *h, const struct provision *p, struct error **err)
 {
 	const struct package_set *set = packages_set(p->fetch);
-	_cleanup_close_ int keyring = open_cached(set->keyring, err);
+	_cleanup_close_ int keyring = hand_over_open(set->keyring, err);
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
 	Rootlet__Change message = ROOTLET__CHANGE__INIT;
 
@@ -488,7 +501,8 @@ int provision_change(struct helper *h, const struct provision *p, struct manifes
 	/* Between the audit records of Change and Publish, by which its origin is found. */
 	manifest->changed = time(NULL);
 	if (manifest_write(manifest, &fd, err) < 0 ||
-	    (packages_set(p->fetch)->package_count && hand_over(h, p, err) < 0) ||
+	    (packages_set(p->fetch)->package_count &&
+	     hand_over(h, p->fetch, p->progress, err) < 0) ||
 	    bootstrap(h, p, 2, err) < 0 || provision_publish(h, p, fd, err) < 0)
 		return -1;
 	progress_end(p->progress);

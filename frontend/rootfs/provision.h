@@ -7,6 +7,7 @@
 #include "frontend/cli/progress.h"
 #include "frontend/client/client.h"
 #include "frontend/rootfs/manifest.h"
+#include "frontend/rootfs/nearest.h"
 #include "frontend/rootfs/profile.h"
 #include "frontend/rootfs/snapshot.h"
 
@@ -40,6 +41,13 @@ struct clone_report {
  * happened. */
 int provision_clone(struct helper *h, const struct provision *p, const struct clone_report **how,
 		    size_t *count, char ***left_out, struct error **err);
+
+/* Builds the rootfs, whose packages are chosen, from a snapshot that lacks only a few of them or
+ * has them in older versions, and saves it as P's snapshot. Leaves only these few chosen. *HOW is
+ * set if FROM lacks nothing, and *LEFT_OUT as by provision_clone(). Returns 1 if that was
+ * impossible: nothing has happened then, and a build may well succeed. */
+int provision_extend(struct helper *h, const struct provision *p, const struct nearest *from,
+		     const struct clone_report **how, char ***left_out, struct error **err);
 
 /* Replaces the existing rootfs with a copy in which the packages of P's set are installed and those
  * that the set removes are gone. REPLACE must be set; ENGINE, PROFILE and KEPT do not matter.

@@ -12,9 +12,18 @@
 #include "lib/hash.h"
 #include "lib/hex_read.h"
 #include "lib/pwrite_all.h"
+#include "lib/read_all.h"
 
 #define FORMAT 5 /* of the snapshots; those with another number are rebuilt */
 #define KEEP_SECONDS (30 * 24 * 60 * 60)
+#define LOCK_NAME_SIZE (2 * SHA256_LEN + 8) /* ".KEY.lock" */
+#define LOCK_TEXT_MAX (1 << 20)
+#define KEYRING_MAX ((size_t)16 << 20)
+
+/* In the text of a lock: the end of the recipe, and what base_note() adds. */
+#define POLICY_LINE "policy\n"
+#define KEYRING_LINE "keyring "
+#define EXTENDS_LINE "extends "
 
 /* The recipe as text, which the key is the hash of; NULL if out of memory. */
 static char *base_text(const struct base_recipe *r)
@@ -49,7 +58,7 @@ static char *base_text(const struct base_recipe *r)
 		fprintf(f, "package %s\n", r->profile->packages[i]);
 	for (size_t i = 0; i < r->profile->optional_count; i++)
 		fprintf(f, "optional %s\n", r->profile->optional[i]);
-	fprintf(f, "policy\n%s\n", r->policy);
+	fprintf(f, POLICY_LINE "%s\n", r->policy);
 	if (fclose(f) == 0)
 		return text;
 	free(text);
@@ -74,11 +83,30 @@ int base_key(const struct base_recipe *recipe, char key[static 2 * SHA256_LEN + 
 	return 0;
 }
 
+static void lock_name(const char *key, char name[static LOCK_NAME_SIZE])
+{
+	snprintf(name, LOCK_NAME_SIZE, ".%s.lock", key);
+}
+
+/* The lock's text, for people, says what the snapshot was made of; it must not fail on a full disk.
+ * Its mtime records the last use. What base_note() added stays. */
+static void describe(struct base *base, const char *text)
+{
+	size_t length = strlen(text);
+	_cleanup_free_ char *before = malloc(length);
+
+	base->described = (off_t)length;
+	if (before && pread(base->lock, before, length, 0) == (ssize_t)length &&
+	    memcmp(before, text, length) == 0)
+		return;
+	(void)!(ftruncate(base->lock, 0) || pwrite_all(base->lock, text, length, 0));
+}
+
 int base_open(const struct base_recipe *recipe, struct progress *progress, struct base *base,
 	      struct error **err)
 {
 	_cleanup_free_ char *dir = cache_path(BASES_DIR, err), *text = NULL;
-	char name[sizeof(base->key) + 8];
+	char name[LOCK_NAME_SIZE];
 
 	if (!dir)
 		return -1;
@@ -87,7 +115,7 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 		return error_no_memory(err);
 	text_key(text, base->key);
 	base->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(name, sizeof(name), ".%s.lock", base->key);
+	lock_name(base->key, name);
 	if (base->dir >= 0)
 		base->lock =
 			openat(base->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -97,11 +125,70 @@ int base_open(const struct base_recipe *recipe, struct progress *progress, struc
 	if (lock_wait(base->lock, "a snapshot in the cache",
 		      "another rootlet is building the same: waiting for it", progress, err) < 0)
 		return -1;
-	/* The lock's text, for people, says what the snapshot was made of; it must not fail on a
-	 * full disk. Its mtime records the last use. */
-	(void)!(ftruncate(base->lock, 0) || pwrite_all(base->lock, text, strlen(text), 0));
+	describe(base, text);
 	futimens(base->lock, NULL);
 	return 0;
+}
+
+int base_hash_keyring(const char *path, char hex[static 2 * SHA256_LEN + 1], struct error **err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *data = NULL;
+	uint8_t sum[SHA256_LEN];
+	size_t size;
+
+	data = fd < 0 ? NULL : read_all(fd, KEYRING_MAX, &size);
+	if (!data)
+		return error_errno(err, ERR_SYSTEM, "cannot read %s", path);
+	hash_of(data, size, sum);
+	sha256_to_hex(sum, hex);
+	return 0;
+}
+
+void base_note(const struct base *base, const char *keyring, const char *extended)
+{
+	char note[2 * (2 * SHA256_LEN + 1) + 32];
+	int used = snprintf(note, sizeof(note), KEYRING_LINE "%s\n", keyring);
+
+	if (extended)
+		used += snprintf(note + used, sizeof(note) - (size_t)used, EXTENDS_LINE "%s\n",
+				 extended);
+	(void)!(ftruncate(base->lock, base->described) ||
+		pwrite_all(base->lock, note, (size_t)used, base->described));
+}
+
+/* HASH becomes what follows LINE in TEXT, or "". */
+static void read_hash(const char *text, const char *line, char hash[static 2 * SHA256_LEN + 1])
+{
+	const char *found = strstr(text, line);
+
+	snprintf(hash, 2 * SHA256_LEN + 1, "%s", found ? found + strlen(line) : "");
+}
+
+void base_read_note(int dir, const char *key, struct base_note *note)
+{
+	char name[LOCK_NAME_SIZE];
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+
+	*note = (struct base_note){ .extended = false };
+	lock_name(key, name);
+	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	text = fd < 0 ? NULL : read_all(fd, LOCK_TEXT_MAX, &size);
+	if (!text)
+		return;
+	note->extended = strstr(text, "\n" EXTENDS_LINE);
+	read_hash(text, "\n" POLICY_LINE, note->policy);
+	read_hash(text, "\n" KEYRING_LINE, note->keyring);
+}
+
+void base_touch(int dir, const char *key)
+{
+	char name[LOCK_NAME_SIZE];
+
+	lock_name(key, name);
+	utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 void base_close(struct base *base)

@@ -48,6 +48,8 @@ static const char *added_name(const struct task *task)
 		return task->begin.name;
 	case OP_CLONE:
 		return task->clone.name;
+	case OP_EXTEND:
+		return task->extend.name;
 	case OP_KEEP:
 		return task->keep.name;
 	default:

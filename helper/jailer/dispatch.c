@@ -173,6 +173,10 @@ static int ask_policy(const struct server *s, const struct request_row *row,
 	} else if (task->operation == OP_CHANGE) {
 		q.suite = task->change.suite;
 		q.keyring = fds[1];
+	} else if (task->operation == OP_EXTEND) {
+		q.suite = task->extend.suite;
+		q.engine = "native";
+		q.keyring = fds[2];
 	} else if (task->operation == OP_PACKAGE) {
 		q.package = task->package.name;
 	} else if (task->operation == OP_LOCAL_PACKAGE) {

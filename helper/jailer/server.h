@@ -32,6 +32,7 @@ struct server {
 	int old;		   /* the rootfs that is being changed, locked, or -1 */
 	char name[ROOTFS_NAME_MAX + 1], staging_name[ROOTFS_NAME_MAX + 32];
 	bool native, pieces; /* the engine; neither: debootstrap */
+	bool changes;	     /* the tree has packages already: dpkg adds and replaces some */
 	uint32_t epoch;	     /* for a reproducible tree, in seconds since 1970; 0: none */
 	struct stage verifier, unpacker;
 };

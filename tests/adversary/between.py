@@ -103,6 +103,49 @@ def spoil(path, what):
      "nothing is wrong": lambda: None}[what]()
 
 
+EXTEND = {"name": "new", "base_name": "base", "suite": "jammy", "arch": "amd64"}
+
+
+def extend(directory, bases, *then, look=None):
+    """Extends BASES/base in DIRECTORY, then sends the requests THEN. Returns the last answer; LOOK is called
+    before the helper exits."""
+    with Helper(home.user, seconds=20) as helper:
+        with opened(directory, bases, MANIFEST) as fds:
+            answer = helper.ask("Extend", fds, **EXTEND)
+        for kind, paths, fields in then:
+            with opened(*paths) as fds:
+                answer = helper.ask(kind, fds, **fields)
+        if look and answer.code == 0:
+            look()
+    return answer
+
+
+def extended():
+    """A snapshot to be extended is checked like one to be cloned, and shares no file with the new tree."""
+    directory, bases = fresh("trees"), fresh("bases")
+    base = make(f"{bases}/base", {"usr/one": b"x"})
+    links = []
+    copy = f"{directory}/.rootlet-staging.new/tree/usr/one"
+    answer = extend(directory, bases, look=lambda: links.append((os.lstat(copy).st_nlink,
+                                                                 os.lstat(f"{base}/usr/one").st_nlink)))
+    tap.report(answer.code == 0 and links == [(1, 1)] and not os.listdir(directory),
+               "an extended snapshot shares no file with the new tree, which goes with the helper", answer,
+               links)
+    for kind, paths, fields in (("Publish", (MANIFEST,), {"mode": 0o700}),
+                                ("Keep", (bases, MANIFEST), {"name": "kept"}),
+                                ("Begin", (directory, MANIFEST),
+                                 {"name": "new", "suite": "jammy", "arch": "amd64", "engine": "native"}),
+                                ("LocalPackage", (MANIFEST,), {"name": "odd", "sha256": bytes(32)})):
+        answer = extend(directory, bases, (kind, paths, fields))
+        tap.report(answer.code == REFUSED and not os.listdir(directory), f"Extend, then {kind}, is refused",
+                   answer)
+    put(f"{base}/usr/one", b"y")
+    give(f"{base}/usr")
+    answer = extend(directory, bases)
+    tap.report(answer.code == TRUST and "its digest differs" in answer.message and not os.listdir(directory),
+               "a damaged snapshot is not extended, and leaves nothing", answer)
+
+
 def forged():
     """What a caller can create in a tree's /var/tmp, or beside it, counts neither as a rootfs nor as a
     snapshot."""
@@ -118,8 +161,10 @@ def forged():
             seen = helper.ask("Inspect", fds)
         with Helper(home.user, seconds=20) as helper, opened(directory, bases) as fds:
             cloned = helper.ask("Clone", fds, name="new", base_name="base")
-        tap.report((seen.code, cloned.code) == ((0, 0) if taken else (REFUSED, TRUST)),
-                   f"a tree of which {what} is {'accepted' if taken else 'refused'}", seen, cloned)
+        extended = extend(fresh("more"), bases)
+        tap.report((seen.code, cloned.code, extended.code) == ((0, 0, 0) if taken else
+                                                               (REFUSED, TRUST, TRUST)),
+                   f"a tree of which {what} is {'accepted' if taken else 'refused'}", seen, cloned, extended)
     # /var of a tree belongs to the range's first id, and its programs may have created anything there.
     tree = make(f"{fresh('trees')}/tree")
     make(f"{tree}/var/base")
@@ -474,6 +519,7 @@ def word_of_the_caller():
 
 
 forged()
+extended()
 kept()
 exchanged()
 inherited()

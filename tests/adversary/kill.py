@@ -1,7 +1,7 @@
 """SIGKILL to any process, at random moments of create, create --force, saving a snapshot, a clone, an
-upgrade, delete and a root image: either the old or the new rootfs passes `rootlet check --deep`; every other
-rootfs and the cache are intact; after the next command, no staging, mount or process remains. Only signals
-that hit a process count."""
+upgrade, delete and a root image, and with --long of a create that extends a snapshot: either the old or the
+new rootfs passes `rootlet check --deep`; every other rootfs and the cache are intact; after the next command,
+no staging, mount or process remains. Only signals that hit a process count."""
 import json
 import os
 import random
@@ -48,6 +48,8 @@ def rows(server):
             "create --force": (["create", "--force", "--fresh", *source], "test-rootfs", True),
             "create, saving a snapshot": (["create", "--name", "kept", *source], "kept", False),
             "clone": (["create", "--name", "clone", *source], "clone", False),
+            **({"extend": (["create", "--name", "extended", "--include", "odd-old", *source], "extended",
+                           False)} if LONG else {}),
             "upgrade": (["upgrade", "--name", OLD, "--keyring", AT.keyring, "--quiet", "--mirror",
                          server.url], OLD, True),
             "delete": (["delete", "--yes", "--name", "clone"], "clone", False),
@@ -60,9 +62,14 @@ def bases():
             if re.fullmatch(r"\w{64}", name)] if os.path.isdir(BASES) else []
 
 
-def remove_bases():
-    """Makes it the least recently used."""
-    for name in bases():
+def is_extended(base):
+    with open(f"{BASES}/.{base}.lock", encoding="utf-8") as file:
+        return "\nextends " in file.read()
+
+
+def remove_bases(names):
+    """Makes each the least recently used."""
+    for name in names:
         os.utime(f"{BASES}/.{name}.lock", (10**9, 10**9))
         size = sum(kind["bytes"] for kind in json.loads(home.run("cache", "--json").out))
         home.run("cache", "prune", "--max-size", str(size - 1))
@@ -73,13 +80,17 @@ def prepare(what, table):
     if what in ("clone",
                 "delete") and not bases() or what == "delete" and not os.path.lexists(f"{home.store}/clone"):
         home.run(*table["clone"][0], "--force")
-    if what in ("create", "create, saving a snapshot", "clone"):
+    if what == "extend":
+        remove_bases(name for name in bases() if is_extended(name))
+        if not bases():
+            home.run(*table["clone"][0], "--force")
+    if what in ("create", "create, saving a snapshot", "clone", "extend"):
         home.run("delete", "--yes", "--name", table[what][1])
     if what == "upgrade" and os.path.lexists(f"{home.store}/{OLD}.previous"):
         home.run("upgrade", "--rollback", "--name", OLD)
         home.run("delete", "--yes", "--name", f"{OLD}.previous")
     if what == "create, saving a snapshot":
-        remove_bases()
+        remove_bases(bases())
     elif what == "image":
         shutil.rmtree(IMAGES, ignore_errors=True)
 
@@ -94,7 +105,8 @@ def spans(table):
         took[what] = outcome.seconds
         good = outcome.status == (125 if what == "image"
                                   else 0) and ("Cloned" in outcome.out) == (what == "clone")
-        good = good and len(bases()) - before == (what == "create, saving a snapshot")
+        good = good and len(bases()) - before == (what in ("create, saving a snapshot", "extend"))
+        good = good and ("Made from a cached snapshot" in outcome.out) == (what == "extend")
         tap.report(good, f"{what} works without a kill", outcome)
     tap.note(", ".join(f"{what}: {seconds:.1f} s" for what, seconds in took.items()))
     return took

@@ -135,6 +135,8 @@ COMPLETE = {
     "Read": ("Read", (TREE,), {"file": "passwd"}, ()),
     "Find": ("Find", (TREE,), {"paths": ["/etc"]}, ()),
     "Clone": ("Clone", (DIRECTORY, DIRECTORY), {"name": "new", "base_name": "plain"}, ()),
+    "Extend": ("Extend", (DIRECTORY, DIRECTORY, AT.keyring),
+               {"name": "new", "base_name": "plain", "suite": "jammy", "arch": "amd64"}, ()),
     "Remove": ("Remove", (DIRECTORY,), {"name": "plain"}, ()),
     "Execute": ("Execute", (TREE, *["/dev/null"] * 3), {"argv": ["true"], "user": "root"}, ()),
     "BuildImage": ("BuildImage", (TREE, image), {"format": "erofs"}, ()),

@@ -92,6 +92,9 @@ def arguments():
         "Remove": ([directory], {"name": "none"}, f"folder={directory} name=none stale=0"),
         "Clone": ([directory, home.dir], {"name": "new", "base_name": "none"},
                   f"folder={directory} folder={home.dir} name=new base_name=none epoch=0"),
+        "Extend": ([directory, home.dir, "/dev/null"],
+                   {"name": "new", "base_name": "none", "suite": "jammy", "arch": "amd64"},
+                   f"folder={directory} folder={home.dir} name=new base_name=none suite=jammy arch=amd64"),
         "BuildImage":
             ([TREE, lambda: os.open(image, os.O_RDWR)], {"format": "xfs"},
              f"folder={TREE} format=xfs epoch=0"),

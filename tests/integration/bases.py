@@ -13,15 +13,16 @@ import tarfile
 import tempfile
 import time
 
-from support import debs, sums, tap, trees
+from support import apt, changes, debs, sums, tap, trees
 from support import mirror as mirrors
 from support.disks import disk
 from support.pace import patient
 from support.protocol import TRUST, Helper, opened
 from support.server import Fault, Server
 from support.sums import flip
-from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror, wait_until
+from support.world import AS_ROOT, PROFILE, SCRATCH, Home, Tidy, mirror, shared_cache, wait_until
 
+LONG = os.environ.get("ROOTLET_TEST_LONG") == "1"
 PACKAGES = f"{SCRATCH}/{os.getpid()}.capable"
 AT = mirror().with_packages(PACKAGES, [debs.capable(f"{PACKAGES}.debs", mirrors.arch())])
 NETWORK = 4
@@ -162,29 +163,42 @@ def elsewhere(home, server, kind, options, want):
 
 
 def keys(home, server):
-    """What invalidates a snapshot. No packages are available, so create only works by cloning."""
+    """What invalidates a snapshot. No packages are available, so create only works by cloning: the same
+    snapshot, or (SIMILAR) the first of two that have the same packages."""
     packages = f"{home.cache}/rootlet/packages"
     older = mirrors.date(mirrors.datetime.datetime.now(mirrors.datetime.timezone.utc) -
                          mirrors.datetime.timedelta(hours=1))
     release = Fault(rf"dists/{mirrors.SUITE}/InRelease$", "body", AT.inrelease(Date=older))
-    rows = [("nothing", [], (), ""), ("the date of the release", ["--allow-older-release"], (release,), ""),
-            ("the engine", ["--engine", "debootstrap"], (), ""),
-            ("a package of --include", ["--include", "hostname"], (), ""),
-            ("the components", ["--components", "main,universe"], (), ""),
-            ("the profile", [], (), "[files]\npath-exclude = /usr/share/man/*\n"),
-            ("nothing else", [], (), "")]
+    similar = True
+    rows = [("nothing", [], (), PROFILE, False),
+            ("the date of the release", ["--allow-older-release"], (release,), PROFILE, similar),
+            ("the engine", ["--engine", "debootstrap"], (), PROFILE, False),
+            ("a package of --include", ["--include", "hostname"], (), PROFILE, similar),
+            ("the components", ["--components", "main,universe"], (), PROFILE, similar),
+            ("which files are left out", [], (),
+             f"{PROFILE}[files]\npath-exclude = /usr/share/man/*\n", False),
+            ("a user's id", [], (), PROFILE.replace("1001", "1004"), False),
+            ("nothing else", [], (), PROFILE, False)]
     os.rename(packages, f"{packages}.away")
-    for what, words, faults, profile in rows:
-        home.write("config/rootlet/profiles/test.conf", PROFILE + profile)
+    for what, words, faults, profile, similar in rows:
+        home.write("config/rootlet/profiles/test.conf", profile)
         server.faults = [Fault(r"\.deb$", "status", 404), *faults]
         known = set(os.listdir(f"{home.cache}/rootlet/bases"))
         outcome = create(home, server, "keyed", "--force", *words)
-        locks = set(os.listdir(f"{home.cache}/rootlet/bases")) - known
+        new = set(os.listdir(f"{home.cache}/rootlet/bases")) - known
         same = what.startswith("nothing")
-        tap.report(outcome.status == 0 and way_of(outcome) and not locks if same else
-                   outcome.status == NETWORK and len(locks) == 1,
-                   f"if {what} changes, create {'clones the snapshot' if same else 'needs another snapshot'}",
-                   locks, outcome)
+        if same:
+            good, does = outcome.status == 0 and way_of(outcome) and not new, "clones the snapshot"
+        elif similar:
+            good = outcome.status == 0 and way_of(outcome) and len(new) == 2 and \
+                "0 packages to add, 0 to replace" in outcome.out
+            does = "clones the snapshot and saves another"
+        else:
+            good, does = outcome.status == NETWORK and len(new) == 1, "needs another snapshot"
+        tap.report(good, f"if {what} changes, create {does}", new, outcome)
+        for base in new:
+            with Helper(home.user, seconds=60) as helper, opened(f"{home.cache}/rootlet/bases") as fds:
+                helper.ask("Remove", fds, name=base) if base[0] != "." else None
     server.faults = []
     shutil.rmtree(packages, ignore_errors=True)
     os.rename(f"{packages}.away", packages)
@@ -277,6 +291,88 @@ def at_once(home, server):
     fetched = [path for path in server.requests if path.endswith(".deb")]
     tap.report(len(fetched) > 50 and len(fetched) == len(set(fetched)),
                "two creates at once: every package is fetched once", len(fetched), len(set(fetched)))
+
+
+def result_of(outcome):
+    return json.loads((outcome.out.splitlines() or ["{}"])[-1])
+
+
+def manifest_of(home, name):
+    """Returns the manifest of a rootfs, without its time."""
+    with open(f"{trees.inside(f'{home.store}/{name}')}/etc/rootlet/manifest.json", encoding="utf-8") as file:
+        return {**json.load(file), "created": None}
+
+
+def same_as_built(home, what, built, extended):
+    """Compares two rootfs of HOME, file by file, their manifests and their locks."""
+    if not AS_ROOT:
+        tap.skip(f"{what}: the tree is the one that a build makes", "needs root to read another user's files")
+        return
+    one, other = (trees.census(f"{home.store}/{name}") for name in (built, extended))
+    wrong = trees.differences(one, other, trees.EXTENDED)
+    tap.report(not wrong and len(one) > 1000, f"{what}: the tree is the one that a build makes", *wrong[:20])
+    first, second = manifest_of(home, built), manifest_of(home, extended)
+    tap.report(first == second, f"{what}: the manifest is the same", first, second)
+    locks = [home.run("lock", "--name", name) for name in (built, extended)]
+    tap.report(locks[0].status == 0 and locks[0].out == locks[1].out, f"{what}: the lock is the same", *locks)
+
+
+def extended(home, server):
+    """The cache of at_once() has a snapshot that lacks one package of the rootfs "repaired"."""
+    cache = {"XDG_CACHE_HOME": f"{home.dir}/both"}
+    words = ["--include", "odd-capable", "--json"]
+    server.requests.clear()
+    made = home.create("--name", "extended", *words, server=server, at=AT, fresh=False, environment=cache)
+    result, fetched = result_of(made), [path for path in server.requests if path.endswith(".deb")]
+    base = (result.get("extended") or {}).get("snapshot", "")
+    tap.report(made.status == 0 and result.get("cloned") is None and
+               result.get("extended") == {"snapshot": base, "added": 1, "replaced": 0} and
+               len(fetched) == 1 and os.path.isdir(f"{home.dir}/both/rootlet/bases/{base}"),
+               "a create that needs one package more extends the snapshot, and fetches only that", made,
+               fetched)
+    same_as_built(home, "a snapshot with a package more", "repaired", "extended")
+    check = home.run("check", "--deep", "--name", "extended")
+    tap.report(check.status == 0, "check --deep of it", check)
+    again = home.create("--name", "extended", "--force", *words, server=server, at=AT, fresh=False,
+                        environment=cache)
+    result = result_of(again)
+    tap.report(again.status == 0 and result.get("cloned") == way_here(home) and not result.get("extended"),
+               "the next create clones what was extended", again)
+
+
+def replaced():
+    """Long: a snapshot of older release files, a package of which has a conffile, lacks a user, too."""
+    own, at = Home(), changes.Mirrors(mirror())
+    words = ["--include", "odd-app,odd-held"]
+    with Server(at.first.root) as server:
+        first = own.create("--name", "old", *words, server=server, at=at.first, fresh=False)
+        server.dir = at.second.root
+        own.write("config/rootlet/profiles/test.conf", f"{PROFILE}[user more]\nuid = 1003\n")
+        made = own.create("--name", "extended", *words, "--json", server=server, at=at.second, fresh=False)
+        built = own.create("--name", "built", *words, server=server, at=at.second)
+        asked = own.create("--name", "keys", *words, "--include", "odd-late", "--json", server=server,
+                           at=at.second, fresh=False)
+    said = result_of(made).get("extended") or {}
+    tap.report(first.status == made.status == built.status == 0 and
+               (said.get("added"), said.get("replaced")) == (1, 2),
+               "a create with newer release files extends the snapshot", first, made, built)
+    same_as_built(own, "a snapshot with newer packages and a user more", "built", "extended")
+    said = result_of(asked).get("extended") or {}
+    tap.report(asked.status == 0 and said.get("replaced") == 2,
+               "a snapshot that was extended is not extended again", asked)
+
+
+def real():
+    """Long: the profile fstests of the host's release with some packages more."""
+    own = Home(cache=shared_cache())
+    words = ["create", "--release", apt.host_suite(), "--include", "gdb,strace,nfs-kernel-server"]
+    base = own.run("create", "--release", apt.host_suite(), "--name", "base", seconds=1500)
+    made = own.run(*words, "--name", "extended", "--json", seconds=1500)
+    built = own.run(*words, "--name", "built", "--fresh", seconds=1500)
+    tap.report(base.status == made.status == built.status == 0 and result_of(made).get("extended"),
+               "profile fstests with more packages extends the snapshot of the profile", base, made, built)
+    same_as_built(own, "profile fstests with more packages", "built", "extended")
+    tap.note(f"extended in {made.seconds:.1f} s, built in {built.seconds:.1f} s")
 
 
 def fetched_once(home, server, what, options):
@@ -684,6 +780,7 @@ with Server(AT.root) as served:
     isolated(home)
     damaged(home, served)
     at_once(home, served)
+    extended(home, served)
     fetched_once(home, served, "of different packages",
                  [("--include", "odd-capable"), ("--include", "hostname")])
     fetched_once(home, served, "fresh", [("--fresh",), ("--fresh",)])
@@ -695,4 +792,7 @@ with Server(AT.root) as served:
     pruned(home, served)
     fresh(home, served)
 forged()
+if LONG:
+    replaced()
+    real()
 tap.done()

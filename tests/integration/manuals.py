@@ -230,9 +230,9 @@ def check_readme():
                         for stage in stages("frontend/archive/packages.c") for purpose in purposes}
     wrong = [line for line in lines if re.sub(r"  .*", "", line) not in known]
     tap.report(len(lines) > 8 and not wrong, "README's session: every stage is in the sources", *wrong)
-    missing = [stage for stage in stages("frontend/rootfs/provision.c") if
-               stage not in ("Cloning", "Copying the rootfs", "Setting the times of directories") and
-               stage not in lines]
+    missing = [stage for stage in stages("frontend/rootfs/provision.c", "frontend/rootfs/hand_over.c")
+               if stage not in ("Cloning", "Copying a snapshot", "Copying the rootfs",
+                                "Setting the times of directories") and stage not in lines]
     tap.report(not missing, "README's session: every stage of a create", *missing)
     for name in ("docs/programs.md", "docs/man/rootlet.1.scd"):
         shown = re.findall(r'"stage":"(.*?)"', read(f"{SOURCE}/{name}"))

@@ -144,8 +144,8 @@ def dry_run_is_true():
             size = len(recorded(record)) if os.path.exists(record) else 0
             made = other.run(*source, *more)
             done = recorded(record)[size:]
-            # The clone would replace all the others.
-            told = [one for one in told if not one.startswith("Clone ")]
+            # Each would replace some or all of the others.
+            told = [one for one in told if not one.startswith(("Clone ", "Extend "))]
             # Packages are sent in the order in which they arrive.
             told, done = in_order(told, str), in_order(done, " ".join)
             wrong = [(one, about) for one, (kind, about) in zip(told, done)
@@ -203,6 +203,8 @@ def enforced():
     installed.allow(USER)
     change = ("Change", (own_rootfs().store, AT.keyring),
               {"name": "test-rootfs", "suite": "jammy", "arch": mirrors.arch()})
+    extend = ("Extend", (directory, directory, AT.keyring),
+              {"name": "new", "base_name": "none", "suite": "jammy", "arch": mirrors.arch()})
     rows = [
         ("operations = check", begin, (), "operations"),
         ("operations = create check delete shell run", change, (), "operations"),
@@ -228,6 +230,9 @@ def enforced():
          "operations"),
         ("operations = check", ("Clone", (directory, directory), {"name": "new", "base_name": "none"}), (),
          "operations"),
+        ("operations = check install", extend, (), "operations"),
+        ("releases = noble", extend, (), "releases"),
+        ("engines = debootstrap", extend, (), "engines"),
         ("operations = check", ("Keep", (directory, AT.keyring), {"name": "none"}), (), "order"),
     ]
     for line, (kind, paths, fields), first, key in rows:
@@ -236,7 +241,7 @@ def enforced():
         after = " after Change" if change in first else ""
         tap.report(answer.code == REFUSED and key in answer.message, f"{line}: {kind}{after} is refused",
                    answer)
-        if kind not in ("Clone", "Keep", "Verify"):
+        if kind not in ("Clone", "Extend", "Keep", "Verify"):
             installed.allow(USER, *NEEDED.get(key, []))
             answer = ask(kind, paths, first, **fields)
             tap.report(answer.code == 0, f"without {line}: {kind}{after} is allowed", answer)
@@ -247,6 +252,8 @@ def enforced():
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Begin is refused", answer)
         answer = ask(*change[:2], **change[2])
         tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Change is refused", answer)
+        answer = ask(*extend[:2], **extend[2])
+        tap.report(answer.code == REFUSED and name in answer.message, f"{name}: Extend is refused", answer)
         installed.allow(USER, f"repository-keyrings = {AT.keyring}", **more)
         answer = ask(*begin[:2], **begin[2])
         tap.report(answer.code == REFUSED and name in answer.message,

@@ -30,6 +30,8 @@ TEXTS = {
     "Execute": {"user": (b"u" * 32, ACCOUNT)},
     "Change": {"name": (b"n" * 64, NAME), "suite": (b"s" * 48, WORD), "arch": (b"a" * 48, WORD)},
     "Clone": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME)},
+    "Extend": {"name": (b"n" * 64, NAME), "base_name": (b"b" * 64, NAME), "suite": (b"s" * 48, WORD),
+               "arch": (b"a" * 48, WORD)},
     "Keep": {"name": (b"n" * 64, NAME)},
     "BuildImage": {"format": (b"squashfs", rb"erofs|ext4|tar|squashfs")},
     "Read": {"file": (b"f" * 48, WORD)},

@@ -178,6 +178,14 @@ EVERYWHERE = [
     (r"/etc/nvme/host(id|nqn)", {"content"}, "random"),
     (r"/etc/mdadm/mdadm.conf", {"content"}, "the time of its creation"),
 ]
+# Of a snapshot that was extended, against a build; also in rootlet-create(1).
+EXTENDED = [
+    (r"/etc/rootlet/(manifest.json|linked)", None, "compared apart; whether it shares files"),
+    (r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-", None, "backup of the state before a change"),
+    (r"/var/log/.*", None, "times and order of actions"),
+    (r"/var/cache/ldconfig/aux-cache", None, "inode numbers and times"),
+    (r"/var/(lib|cache)/(dpkg|debconf)/.*-old", None, "backup of the state before the last change"),
+]
 DEBOOTSTRAP = [
     (r"/dev/.*", None, "debootstrap leaves links in /dev"),
     (r"/etc/localtime", None, "in no package: debootstrap's script for Ubuntu creates it"),

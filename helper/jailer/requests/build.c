@@ -9,6 +9,7 @@
 #include "helper/jailer/file_ids.h"
 #include "helper/jailer/handlers.h"
 #include "helper/jailer/jail_run.h"
+#include "helper/jailer/requests/snapshots.h"
 #include "helper/jailer/rootfs.h"
 #include "helper/jailer/serve.h"
 #include "helper/jailer/stage.h"
@@ -51,6 +52,7 @@ static int build_begin(struct server *s, const struct request *request, const ch
 
 	s->native = strcmp(engine, "native") == 0;
 	s->pieces = strcmp(engine, "pieces") == 0;
+	s->changes = request->task->operation == OP_CHANGE;
 	if (stage_start_verifier(s, &s->verifier, s->staging, true, err) < 0 ||
 	    build_ask_worker(s, &s->verifier, &keyring, 1, err) < 0 ||
 	    stage_start(s, &s->unpacker, unpack, err) < 0 ||
@@ -96,6 +98,21 @@ int handle_change(struct server *s, struct request *request, struct error **err)
 	if (build_copy(s, steal_fd(&old), err) < 0)
 		return abandon_failed(s, -1);
 	return abandon_failed(s, build_begin(s, request, "native", err));
+}
+
+/* To the workers it is a Change that removes nothing. */
+int handle_extend(struct server *s, struct request *request, struct error **err)
+{
+	const struct task *given = request->task;
+	static struct task t;
+	const struct request change = { .task = &t, .fds = request->fds + 1 };
+
+	t.operation = OP_CHANGE;
+	memcpy(t.change.suite, given->extend.suite, sizeof(t.change.suite));
+	memcpy(t.change.arch, given->extend.arch, sizeof(t.change.arch));
+	return snapshot_copy(s, request->fds[0], request->fds[1], given, err) < 0
+		       ? -1
+		       : abandon_failed(s, build_begin(s, &change, "native", err));
 }
 
 int handle_release(struct server *s, struct request *request, struct error **err)
@@ -145,7 +162,7 @@ static int configure_tree(struct server *s, struct error **err)
 	const struct jail_spec spec = {
 		.kind = JAIL_TREE,
 		.root = s->tree,
-		.script = s->old >= 0 ? SCRIPT_CHANGE
+		.script = s->changes  ? SCRIPT_CHANGE
 			  : s->native ? SCRIPT_NATIVE
 				      : SCRIPT_DEBOOTSTRAP,
 		.epoch = s->epoch,

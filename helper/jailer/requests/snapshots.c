@@ -3,6 +3,8 @@
  * the hash of its manifest, and the hash of what the policy said when it was made. The cache
  * belongs to the caller. So an installed helper recognizes its own snapshots by a MAC over these
  * three lines, under a key that the caller cannot read. */
+#include "helper/jailer/requests/snapshots.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -168,33 +170,71 @@ static int snapshot_open_base(int dir, const char *name, struct error **err)
 	return steal_fd(&base);
 }
 
-int handle_clone(struct server *s, struct request *request, struct error **err)
+/* A snapshot that may be used: it is the helper's own, and the policy still says the same. */
+struct snapshot {
+	int directory, tree; /* DIRECTORY is locked */
+	char *known;	     /* the text of its digest */
+};
+#define SNAPSHOT_NONE ((struct snapshot){ .directory = -1, .tree = -1 })
+
+static void snapshot_close(struct snapshot *snapshot)
 {
-	const struct task *t = request->task;
-	_cleanup_close_ int dir = snapshot_open_base(request->fds[1], t->clone.base_name, err);
-	_cleanup_close_ int base = dir < 0 ? -1 : rootfs_tree(dir, NULL);
-	_cleanup_free_ char *known = NULL;
-	struct tree_digest digest;
-	enum clone_way way;
+	closep(&snapshot->directory);
+	closep(&snapshot->tree);
+	free(snapshot->known);
+}
+
+static int snapshot_open(const struct server *s, int dir, const char *name,
+			 struct snapshot *snapshot, struct error **err)
+{
 	size_t size;
 
-	if (dir < 0)
+	snapshot->directory = snapshot_open_base(dir, name, err);
+	if (snapshot->directory < 0)
 		return -1;
-	if (base < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot open snapshot %s", t->clone.base_name);
-	known = tree_read_file(base, DIGEST, DIGEST_TEXT_MAX, &size);
-	if (check_mac(s, known, err) < 0 || check_rule(s, known, err) < 0)
+	snapshot->tree = rootfs_tree(snapshot->directory, NULL);
+	if (snapshot->tree < 0)
+		return error_errno(err, ERR_SYSTEM, "cannot open snapshot %s", name);
+	snapshot->known = tree_read_file(snapshot->tree, DIGEST, DIGEST_TEXT_MAX, &size);
+	return check_mac(s, snapshot->known, err) < 0 ? -1 : check_rule(s, snapshot->known, err);
+}
+
+int handle_clone(struct server *s, struct request *request, struct error **err)
+{
+	_cleanup_(snapshot_close) struct snapshot from = SNAPSHOT_NONE;
+	const struct task *t = request->task;
+	struct tree_digest digest;
+	enum clone_way way;
+
+	if (snapshot_open(s, request->fds[1], t->clone.base_name, &from, err) < 0)
 		return -1;
 	s->epoch = t->clone.epoch;
 	if (staging_make(s, request->fds[0], t->clone.name, err) < 0 ||
-	    tree_clone(s, base, s->tree, &way, &digest, err) < 0 ||
-	    check_digest(base, known, &digest, err) < 0) {
+	    tree_clone(s, from.tree, s->tree, &way, &digest, err) < 0 ||
+	    check_digest(from.tree, from.known, &digest, err) < 0) {
 		staging_abandon(s);
 		return -1;
 	}
 	s->phase = WHEN_BUILT;
 	request->status = (int)way;
 	return 0;
+}
+
+int snapshot_copy(struct server *s, int parent, int dir, const struct task *t, struct error **err)
+{
+	_cleanup_(snapshot_close) struct snapshot from = SNAPSHOT_NONE;
+	struct tree_digest digest;
+
+	if (snapshot_open(s, dir, t->extend.base_name, &from, err) < 0)
+		return -1;
+	s->epoch = 0;
+	if (staging_make(s, parent, t->extend.name, err) == 0 &&
+	    tree_copy(s, from.tree, s->tree, err) == 0 &&
+	    tree_digest(s, s->tree, &digest, err) == 0 &&
+	    check_digest(from.tree, from.known, &digest, err) == 0)
+		return 0;
+	staging_abandon(s);
+	return -1;
 }
 
 static int snapshot_fill(const struct server *s, int base, int manifest, struct error **err)
