@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_edges(&scan.pieces[i].needs, scan.need_count);
 		check_edges(&scan.pieces[i].calls, scan.piece_count);
 	}
-	requirement_scan_clear(&scan);
+	requirement_pieces_clear(&scan);
 	free(common);
 	free(test);
 	return 0;
