@@ -96,19 +96,21 @@ static bool bisect_state_is_whole(const json_t *record)
 	return true;
 }
 
-/* The id of the newest bisect in the directory ALL: ids are times. */
+/* The id of the newest bisect in the directory ALL that has a record: ids are times. */
 static char *bisect_state_newest(const char *all, struct error **err)
 {
 	DIR *directory = opendir(all);
 	const struct dirent *entry;
-	char *newest = NULL;
+	char *newest = NULL, record[sizeof(entry->d_name) + sizeof("/" RECORD)];
 
 	if (!directory && errno != ENOENT) {
 		error_errno(err, ERR_SYSTEM, "cannot read %s", all);
 		return NULL;
 	}
 	while (directory && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.' || (newest && strverscmp(entry->d_name, newest) <= 0))
+		snprintf(record, sizeof(record), "%s/" RECORD, entry->d_name);
+		if (entry->d_name[0] == '.' || (newest && strverscmp(entry->d_name, newest) <= 0) ||
+		    faccessat(dirfd(directory), record, F_OK, 0) < 0)
 			continue;
 		free(newest);
 		newest = strdup(entry->d_name);

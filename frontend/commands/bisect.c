@@ -194,6 +194,7 @@ static int bisect_begin(const struct parsed_line *line, struct bisect_state *s, 
 	_cleanup_free_ char *tree = realpath(line_value(line, OPTION_TREE), NULL);
 	_cleanup_free_ char *good = NULL, *bad = NULL;
 	unsigned int steps = 0, trials, repeats;
+	json_t *record;
 
 	if (!tree)
 		return error_errno(err, ERR_INPUT, "--tree %s", line_value(line, OPTION_TREE));
@@ -204,11 +205,16 @@ static int bisect_begin(const struct parsed_line *line, struct bisect_state *s, 
 	    !(good = git_commit(tree, line_value(line, OPTION_GOOD), err)) ||
 	    !(bad = git_commit(tree, line_value(line, OPTION_BAD), err)) ||
 	    bisect_check_ends(tree, good, bad, err) < 0 ||
-	    bisect_count_steps(tree, good, bad, &steps, err) < 0 || bisect_state_make(s, err) < 0)
+	    bisect_count_steps(tree, good, bad, &steps, err) < 0)
 		return -1;
-	s->record = bisect_describe(line, tree, good, bad);
-	if (!s->record)
+	record = bisect_describe(line, tree, good, bad);
+	if (!record)
 		return error_set(err, ERR_INPUT, "a word of the command line is not UTF-8");
+	if (bisect_state_make(s, err) < 0) {
+		json_decref(record);
+		return -1;
+	}
+	s->record = record;
 	json_object_set_new(s->record, "steps", json_integer(steps));
 	json_object_set_new(s->record, "trials", json_integer(trials));
 	json_object_set_new(s->record, "given_repeats", json_integer(repeats));
