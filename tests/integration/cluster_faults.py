@@ -98,7 +98,7 @@ class Run:
     def batches(self, place="claims"):
         """Returns {name: its tests} of the batches in a place."""
         found = {}
-        for path in glob.glob(f"{self.directory}/{place}/0*"):
+        for path in glob.glob(f"{self.dir}/{place}/0*"):
             with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
                 found[os.path.basename(path)] = [test["name"] for test in json.load(file)]
         return found
@@ -125,7 +125,7 @@ class Run:
 
     def go(self):
         """Lets the tests that wait end, in all guests there are."""
-        for directory in glob.glob(f"{self.directory}/tasks/*/results"):
+        for directory in glob.glob(f"{self.dir}/tasks/*/results"):
             # The run may have ended, and removed them, since they were listed.
             with contextlib.suppress(FileNotFoundError), open(f"{directory}/go", "w", encoding="utf-8"):
                 pass
@@ -233,8 +233,8 @@ def crowded(cluster):
         if old:
             os.utime(f"{shared}/{name}", (0, 0))
     run = Run(cluster, "--cluster-option", "--job-name=mine", "--cluster-option", "--array=7", shared=shared)
-    wait_until(lambda: os.path.exists(f"{run.directory}/job.json"), 60)
-    mode = os.stat(run.directory).st_mode & 0o777
+    wait_until(lambda: os.path.exists(f"{run.dir}/job.json"), 60)
+    mode = os.stat(run.dir).st_mode & 0o777
     tap.report(run.finish() == 0 and not cluster.jobs(), "no option of sbatch hides the tasks", *run.told())
     tap.report(sorted(os.listdir(shared)) == [".20200101", ".20200101-000002-ext4", "20200101-000003-ext4"],
                "only old drafts are removed", os.listdir(shared))
@@ -269,7 +269,7 @@ def lying(cluster):
     """A guest leaves links, pipes and setuid programs in its results, and changes them later."""
     run = waiting(cluster)
     victim = home.write("victim", "mine")
-    directory = f"{run.directory}/tasks/{run.owner()}/results"
+    directory = f"{run.dir}/tasks/{run.owner()}/results"
     os.symlink(victim, f"{directory}/link")
     os.mkfifo(f"{directory}/pipe")
     shutil.copy("/bin/true", f"{directory}/program")
@@ -277,7 +277,7 @@ def lying(cluster):
         os.chown(f"{directory}/{name}", OWNER, -1, follow_symlinks=False)
     os.chmod(f"{directory}/program", 0o4755)
     run.finish(signal.SIGINT)
-    kept = f"{run.events()[-1]['results']}{directory.removeprefix(run.directory)}"
+    kept = f"{run.events()[-1]['results']}{directory.removeprefix(run.dir)}"
     tap.report(os.path.islink(f"{kept}/link") and not os.stat(f"{kept}/program").st_mode & 0o6000,
                "links stay links, and programs lose their setuid bits", *run.told())
     os.unlink(f"{directory}/link")
@@ -292,17 +292,17 @@ def lying(cluster):
 def locked(cluster):
     """A guest makes a directory that nobody can read."""
     run = waiting(cluster)
-    directory = f"{run.directory}/tasks/{run.owner()}/results/locked"
+    directory = f"{run.dir}/tasks/{run.owner()}/results/locked"
     os.makedirs(f"{directory}/in")
     os.chmod(directory, 0)
     os.chown(directory, OWNER, -1)
     status = run.finish()
     tap.report(status == 0 and len(run.results()) == len(TESTS), "its results are kept", *run.told())
     tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
-               os.path.isdir(run.directory),
+               os.path.isdir(run.dir),
                "the shared directory stays, and a note says so", run.notes())
     os.chmod(directory, 0o700)
-    shutil.rmtree(run.directory)
+    shutil.rmtree(run.dir)
 
 
 def clocks(cluster):
@@ -322,9 +322,9 @@ def built(cluster):
     home.write("build/.config", vng.MAGIC + vng.EROFS + vng.EXT4)
     home.write("build/modules.order", "drivers/toy/toy.o\nfs/other.ko\n")
     run = waiting(cluster, "--kernel", f"{home.dir}/build")
-    found = sorted(os.path.relpath(f"{where}/{name}", f"{run.directory}/kernel")
-                   for where, _, names in os.walk(f"{run.directory}/kernel") for name in names)
-    with open(f"{run.directory}/kernel/drivers/toy/toy.ko", encoding="utf-8") as file:
+    found = sorted(os.path.relpath(f"{where}/{name}", f"{run.dir}/kernel")
+                   for where, _, names in os.walk(f"{run.dir}/kernel") for name in names)
+    with open(f"{run.dir}/kernel/drivers/toy/toy.ko", encoding="utf-8") as file:
         tap.report(found == sorted(needed) and file.read() == "this is drivers/toy/toy.ko\n",
                    "a build directory's image and modules are copied, and nothing else", found)
     run.passes("a run with a kernel's build directory")
@@ -454,7 +454,7 @@ def starved():
         tap.report(wait_until(lambda: any(
             re.search(r"is lost \((OUT_OF_MEMORY|FAILED)", note) for note in run.notes()), 120),
                    "a task that runs out of memory is lost", first, *run.told())
-        home.write(f"{run.directory.removeprefix(home.dir + '/')}/results/modest", "")
+        home.write(f"{run.dir.removeprefix(home.dir + '/')}/results/modest", "")
         run.passes("its tests run in another task", tests=["mini/105"])
         tap.report(run.results()["mini/105"]["task"] != first, "the results are the other task's",
                    run.results())
@@ -531,7 +531,7 @@ def pruned(cluster):
     os.chmod(home.write("bin/scancel", "#!/bin/sh\nexit 127\n"), 0o755)
     early = home.run("runs", "prune", "--keep", "1", environment=environment)
     os.unlink(f"{home.dir}/bin/scancel")
-    tap.report(early.status == 1 and run.directory in early.err and os.path.exists(run.directory),
+    tap.report(early.status == 1 and run.dir in early.err and os.path.exists(run.dir),
                "runs prune names the shared directory if tasks may still run", early)
     outcome = home.run("runs", "prune", "--keep", "1", environment=environment)
     tap.report(outcome.status == 0 and not run.left() and not os.path.exists(home.state(f"runs/{run.id}")),
@@ -555,7 +555,7 @@ exec /bin/cp "$@"
     tap.report(status == 0 and found == dict.fromkeys(TESTS, "pass") and not cluster.jobs(),
                "Ctrl-C while results are collected keeps all of them", found, cluster.jobs(), *run.told())
     tap.report(any("the run's shared directory stays" in note for note in run.notes()) and
-               os.path.isdir(run.directory), "a note says what is left", run.notes())
+               os.path.isdir(run.dir), "a note says what is left", run.notes())
     Run(cluster, resumed=run).passes("--resume copies the rest and removes the shared directory")
 
 
@@ -563,11 +563,11 @@ exec /bin/cp "$@"
 
 def vanished(cluster):
     run = waiting(cluster)
-    os.rename(run.directory, f"{run.directory}.away")
+    os.rename(run.dir, f"{run.dir}.away")
     status = run.finish(signal.SIGCONT)
     tap.report(status == 5 and not cluster.jobs() and "shared directory" in run.err,
                "a shared directory that disappears ends the run, and all tasks", cluster.jobs(), *run.told())
-    os.rename(f"{run.directory}.away", run.directory)
+    os.rename(f"{run.dir}.away", run.dir)
     Run(cluster, resumed=run).passes("--resume goes on once it is back")
 
 
