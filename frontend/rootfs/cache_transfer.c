@@ -103,7 +103,8 @@ static bool is_key(const char *name)
 	return sha256_from_hex(name, strlen(name), hash);
 }
 
-/* The text that a snapshot's name is the hash of. NULL if it is not. The caller frees it. */
+/* The text of a snapshot's lock. NULL if its name is not the hash of the recipe in there. The caller
+ * frees it. */
 static char *read_recipe(int fd, const char *key)
 {
 	_cleanup_free_ char *text = NULL;
@@ -114,7 +115,7 @@ static char *read_recipe(int fd, const char *key)
 	text = fd < 0 ? NULL : read_all(fd, RECIPE_MAX, &size);
 	if (!text)
 		return NULL;
-	hash_of(text, size, sum);
+	hash_of(text, base_recipe_length(text), sum);
 	sha256_to_hex(sum, hex);
 	return strcmp(hex, key) == 0 ? STEAL_PTR(text) : NULL;
 }

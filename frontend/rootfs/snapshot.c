@@ -157,6 +157,13 @@ void base_note(const struct base *base, const char *keyring, const char *extende
 		pwrite_all(base->lock, note, (size_t)used, base->described));
 }
 
+size_t base_recipe_length(const char *text)
+{
+	const char *note = strstr(text, "\n" KEYRING_LINE);
+
+	return note ? (size_t)(note + 1 - text) : strlen(text);
+}
+
 /* HASH becomes what follows LINE in TEXT, or "". */
 static void read_hash(const char *text, const char *line, char hash[static 2 * SHA256_LEN + 1])
 {

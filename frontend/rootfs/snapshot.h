@@ -54,6 +54,9 @@ int base_hash_keyring(const char *path, char hex[static 2 * SHA256_LEN + 1], str
  */
 void base_note(const struct base *base, const char *keyring, const char *extended);
 
+/* How many bytes of a lock's TEXT are the recipe, which the key is the hash of. */
+size_t base_recipe_length(const char *text);
+
 /* Reads the note of snapshot KEY in DIR: empty if it is missing. */
 void base_read_note(int dir, const char *key, struct base_note *note);
 
