@@ -24,7 +24,7 @@ struct ci_line {
  * lists of variables (GitLab sets CI_DISPOSABLE_ENVIRONMENT for all executors but shell and ssh),
  * and Kubernetes' page about services. SUDO is what a command needs before it. */
 static const struct ci_system {
-	const char *name, *by, *also, *commands, *sudo;
+	const char *name, *by, *also, *commands, *as_root;
 	struct ci_line lines[6];
 } ci_systems[] = {
 	{ "GitHub Actions",
@@ -81,7 +81,7 @@ static char *ci_command(const struct ci_system *s, const char *fix)
 	bool apt = text_has_prefix(fix, "apt install ");
 	char *command = NULL;
 
-	if (asprintf(&command, "%s%s%s", s->sudo, apt ? "apt-get -y install " : "",
+	if (asprintf(&command, "%s%s%s", s->as_root, apt ? "apt-get -y install " : "",
 		     apt ? fix + strlen("apt install ") : fix) < 0)
 		return NULL;
 	return command;

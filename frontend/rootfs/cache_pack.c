@@ -34,7 +34,7 @@ void cache_pack_free(struct cache_pack **pack)
 		return;
 	if (p->writer)
 		archive_write_free(p->writer);
-	if (p->fd >= 0)
+	if (p->draft && p->fd >= 0)
 		unlink(p->draft);
 	closep(&p->fd);
 	free(p->path);
@@ -229,7 +229,7 @@ static int unpack_entry(struct archive *in, struct archive_entry *entry, int dir
 static int check_mark(struct archive *in, struct archive_entry *entry, struct error **err)
 {
 	const char *name = archive_entry_pathname(entry);
-	char text[sizeof(FORMAT)];
+	char text[sizeof(FORMAT)] = "";
 	ssize_t n = -1;
 
 	if (name && strcmp(name, PACK_MARK) == 0)

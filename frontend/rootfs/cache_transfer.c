@@ -103,8 +103,8 @@ static bool is_key(const char *name)
 	return sha256_from_hex(name, strlen(name), hash);
 }
 
-/* The text of a snapshot's lock. NULL if its name is not the hash of the recipe in there. The caller
- * frees it. */
+/* The text of a snapshot's lock. NULL if its name is not the hash of the recipe in there. The
+ * caller frees it. */
 static char *read_recipe(int fd, const char *key)
 {
 	_cleanup_free_ char *text = NULL;

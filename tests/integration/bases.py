@@ -685,8 +685,9 @@ def moved(home, server):
 
 
 def recipe_of(home):
+    """Returns the text of a snapshot's lock, without the note at its end."""
     with open(f"{home.cache}/rootlet/bases/.{bases(home)[0]}.lock", encoding="utf-8") as file:
-        return file.read()
+        return file.read().partition("keyring ")[0]
 
 
 ROOT = [entry("./", type=tarfile.DIRTYPE, mode=0o755), entry("./etc", type=tarfile.DIRTYPE, mode=0o755)]

@@ -76,6 +76,8 @@ def by_command_line():
 
 
 def create_call(client, server):
+    """Starts a create that finds nothing in the cache."""
+    home.run("cache", "prune", "--max-size", "0")
     return client.start_call("create_test_rootfs", {
         "ubuntu_release": mirrors.SUITE, "profile": "test", "mirror": server.url,
         "keyring": AT.keyring}, token="t")
