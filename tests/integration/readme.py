@@ -106,6 +106,12 @@ def links():
     tap.report(len(files) > 20 and not missing, "every source file that a document names exists", *missing)
 
 
+def short():
+    """README.md is for users, who read it whole; what only some need is in docs/."""
+    lines = read("README.md").count("\n")
+    tap.report(lines <= 250, "README.md has at most 250 lines", lines)
+
+
 def promises():
     """Each row of the table names tests, by directory and name."""
     table = read("SECURITY.md").partition("## What is promised\n")[2].partition("\n\n`")[0]
@@ -197,6 +203,7 @@ if not sanitizers.watched():  # the sanitizers' runtimes make calls of their own
     numbers_of_calls()
 exit_statuses()
 links()
+short()
 promises()
 version()
 install_commands()
