@@ -19,6 +19,7 @@
 #include "frontend/vm/vm_directory.h"
 #include "frontend/vm/vm_filter.h"
 #include "frontend/vm/vng.h"
+#include "lib/close_except.h"
 #include "proto/channel.h"
 
 /* The caller's id in the outer user namespace. */
@@ -345,26 +346,6 @@ static int hypervisor_enter(const struct vm_config *config, struct error **err)
 	return 0;
 }
 
-static void close_all_but(const int stdio[3], int channel, int kernel)
-{
-	int kept[] = { stdio[0], stdio[1], stdio[2], channel, kernel };
-	int first = 3;
-
-	for (;;) {
-		int next = INT32_MAX;
-
-		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-			if (kept[i] >= first && kept[i] < next)
-				next = kept[i];
-		if (next == INT32_MAX)
-			break;
-		if (next > first)
-			close_range((unsigned)first, (unsigned)next - 1, 0);
-		first = next + 1;
-	}
-	close_range((unsigned)first, ~0u, 0);
-}
-
 _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3], int channel)
 {
 	_cleanup_error_ struct error *err = NULL;
@@ -383,7 +364,7 @@ _Noreturn void hypervisor_main(const struct vm_config *config, const int stdio[3
 		hypervisor_fail(channel, err);
 	if (hypervisor_enter(config, &err) < 0)
 		hypervisor_fail(channel, err);
-	close_all_but(stdio, channel, config->kernel->elf);
+	close_except((int[]){ stdio[0], stdio[1], stdio[2], channel, config->kernel->elf }, 5);
 	first = fork();
 	if (first == 0)
 		first_process(config, &places, stdio, channel);

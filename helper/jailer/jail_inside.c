@@ -12,6 +12,7 @@
 #include "helper/jailer/landlock.h"
 #include "helper/jailer/loopback.h"
 #include "helper/starter/privileges.h"
+#include "lib/close_except.h"
 #include "proto/note.h"
 
 #define HOST_NAME "rootlet"
@@ -23,19 +24,9 @@ static void close_outside(const struct jail_spec *spec, const struct jail_mounts
 		report,		spec->program,	spec->socket, spec->file, spec->stdio[0],
 		spec->stdio[1], spec->stdio[2], m->root,      m->proc,	  m->covers,
 	};
-	unsigned next = STDERR_FILENO;
 
 	memcpy(kept + 10, m->devices, sizeof(m->devices));
-	while (next < ~0U) {
-		unsigned from = next + 1;
-
-		next = ~0U;
-		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-			if (kept[i] >= (int)from && (unsigned)kept[i] < next)
-				next = (unsigned)kept[i];
-		if (next > from)
-			close_range(from, next - 1, 0);
-	}
+	close_except(kept, sizeof(kept) / sizeof(*kept));
 }
 
 /* A tool's staging directory is a mount, and a list of mounts would show its host path. So the
