@@ -14,7 +14,9 @@
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Runs between fork and exec. */
-static _Noreturn void child_become(const char *const *argv, const int stdio[3], pid_t parent)
+static _Noreturn void child_become(const char *const *argv, const int stdio[3],
+				   int (*prepare)(const void *context), const void *context,
+				   pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept[3];
 	sigset_t none;
@@ -31,6 +33,8 @@ static _Noreturn void child_become(const char *const *argv, const int stdio[3], 
 		signal(number, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (prepare && prepare(context) != 0)
+		_exit(126);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -45,18 +49,25 @@ static void extend_path(void)
 		setenv("PATH", path, 1);
 }
 
-int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct error **err)
+int child_start_prepared(const char *const *argv, const int stdio[3],
+			 int (*prepare)(const void *context), const void *context, pid_t *pid,
+			 struct error **err)
 {
 	pid_t us = getpid();
 
 	*pid = fork();
 	if (*pid == 0) {
 		extend_path();
-		child_become(argv, stdio, us);
+		child_become(argv, stdio, prepare, context, us);
 	}
 	if (*pid < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start %s", argv[0]);
 	return 0;
+}
+
+int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct error **err)
+{
+	return child_start_prepared(argv, stdio, NULL, NULL, pid, err);
 }
 
 /* Returns whether this process got a signal. Ctrl-C may have ended the child first. */

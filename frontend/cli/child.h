@@ -10,6 +10,12 @@
  */
 int child_start(const char *const *argv, const int stdio[3], pid_t *pid, struct error **err);
 
+/* The same, but PREPARE runs in the child just before the program; unless it returns 0, the child
+ * exits with status 126. */
+int child_start_prepared(const char *const *argv, const int stdio[3],
+			 int (*prepare)(const void *context), const void *context, pid_t *pid,
+			 struct error **err);
+
 /* Waits for the child to exit. Returns its exit status (128 + N if signal N killed it), or -1 with
  * ERR set. If this process gets a signal (see interrupt.h), it ends the child; ERR_INTERRUPTED. */
 int child_wait(pid_t pid, struct error **err);

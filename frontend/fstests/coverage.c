@@ -3,23 +3,17 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "frontend/cli/child.h"
 #include "frontend/cli/directory.h"
 #include "frontend/cli/text.h"
-#include "frontend/vm/vm_filter.h"
-#include "lib/landlock_domain.h"
+#include "frontend/fstests/confined_tool.h"
 
 #define WORK "gcov.work" /* in the run's directory, while lcov runs */
 #define INFO "gcov.info"
 #define TARS_MOST 1000
 #define SECONDS_MOST 3600
-#define READ_AND_RUN (LANDLOCK_READ | LANDLOCK_ACCESS_FS_EXECUTE)
 #define WORK_IN ((LANDLOCK_FILES_1 & ~LANDLOCK_DEVICES) | LANDLOCK_REFER | LANDLOCK_TRUNCATE)
 
 /* Arguments: the work directory, the build directory, the number of archives. lcov wants each
@@ -88,68 +82,6 @@ static void coverage_take(const struct run_dir *run, struct coverage *c)
 	closedir(entries);
 }
 
-/* gcov's parser reads what a hostile guest may have written. */
-static int coverage_confine(const char *run, const char *build, const char *work,
-			    struct error **err)
-{
-	const struct landlock_place places[] = {
-		{ "/usr", -1, READ_AND_RUN },
-		{ "/bin", -1, READ_AND_RUN },
-		{ "/lib", -1, READ_AND_RUN },
-		{ "/lib64", -1, READ_AND_RUN },
-		{ "/etc", -1, LANDLOCK_READ },
-		{ "/dev/null", -1, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE },
-		{ run, -1, LANDLOCK_READ },
-		{ build, -1, LANDLOCK_READ },
-		{ work, -1, WORK_IN },
-	};
-	const struct landlock_domain domain = { .places = places,
-						.place_count = sizeof(places) / sizeof(*places),
-						.signals = true };
-	const struct rlimit seconds = { SECONDS_MOST, SECONDS_MOST }, core = { 1, 1 };
-	_cleanup_close_ int ruleset = -1;
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CPU, &seconds) < 0 ||
-	    setrlimit(RLIMIT_CORE, &core) < 0)
-		return error_errno(err, ERR_SYSTEM, "cannot confine lcov");
-	if (landlock_version() > 0) {
-		ruleset = landlock_domain_open(&domain);
-		if (ruleset < 0 || landlock_ruleset_enter(ruleset) < 0)
-			return error_errno(err, ERR_HOST, "cannot confine lcov");
-	}
-	return vm_filter_install(false, err);
-}
-
-/* Runs between fork and exec. lcov's messages go to the file LOG. */
-static _Noreturn void coverage_become(const char *run, const char *build, unsigned int tars,
-				      int log, pid_t parent)
-{
-	char work[PATH_MAX];
-	_cleanup_error_ struct error *err = NULL;
-	char count[16];
-	const char *argv[] = { "sh", "-c", script, "sh", work, build, count, NULL };
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	sigset_t none;
-
-	snprintf(count, sizeof(count), "%u", tars);
-	snprintf(work, sizeof(work), "%s/" WORK, run);
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	clearenv();
-	setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
-	setenv("LC_ALL", "C", 1);
-	if (setenv("TMPDIR", work, 1) < 0 || setenv("HOME", work, 1) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-	    dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
-	    dup2(log, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) < 0 ||
-	    coverage_confine(run, build, work, &err) < 0)
-		_exit(126);
-	execv("/bin/sh", (char *const *)(uintptr_t)argv);
-	_exit(126);
-}
-
 /* The last line that lcov printed. */
 static char *read_reason(int log, char *text, size_t size)
 {
@@ -165,19 +97,31 @@ static char *read_reason(int log, char *text, size_t size)
 	return text_clean(line ? line + 1 : text);
 }
 
+/* gcov's parser reads what a hostile guest may have written. lcov's messages go to a file. */
 static int run_lcov(const struct run_dir *run, const char *build, unsigned int tars,
 		    struct error **err)
 {
 	_cleanup_close_ int log = openat(run->fd, WORK, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	pid_t us = getpid(), child = log < 0 ? -1 : fork();
-	char text[512];
+	char work[PATH_MAX], count[16], text[512];
+	const char *argv[] = { "/bin/sh", "-c", script, "sh", work, build, count, NULL };
+	const struct confined_tool tool = {
+		.argv = argv,
+		.places = { { "/etc", -1, LANDLOCK_READ },
+			    { "/dev/null", -1,
+			      LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE },
+			    { run->path, -1, LANDLOCK_READ },
+			    { build, -1, LANDLOCK_READ },
+			    { work, -1, WORK_IN } },
+		.work = work,
+		.seconds = SECONDS_MOST,
+	};
 	int status;
 
-	if (child == 0)
-		coverage_become(run->path, build, tars, log, us);
-	if (child < 0)
+	snprintf(count, sizeof(count), "%u", tars);
+	snprintf(work, sizeof(work), "%s/" WORK, run->path);
+	if (log < 0)
 		return error_errno(err, ERR_SYSTEM, "cannot start lcov");
-	status = child_wait(child, err);
+	status = confined_tool_run(&tool, (int[]){ -1, log, log }, err);
 	if (status < 0)
 		return -1;
 	if (status == 127)
