@@ -5,6 +5,7 @@
 
 #include "frontend/cli/events.h"
 #include "frontend/cli/interrupt.h"
+#include "frontend/client/remove_rootfs.h"
 #include "frontend/commands/commands.h"
 #include "frontend/rootfs/freshness.h"
 #include "frontend/rootfs/publisher.h"
@@ -63,14 +64,8 @@ static int confirm(const struct delete *d, struct error **err)
 
 static int delete_remove_rootfs(struct delete *d, struct error **err)
 {
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
-
 	progress_stage(d->progress, "Removing files");
-	message.name = d->base;
-	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
-	request.remove = &message;
-	if (helper_call(d->helper, &request, &d->parent_fd, 1, NULL, err) < 0)
+	if (remove_rootfs(d->helper, d->parent_fd, d->base, false, err) < 0)
 		return -1;
 	freshness_forget(d->parent, d->base);
 	publisher_forget(d->parent, d->base);

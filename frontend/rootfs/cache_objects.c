@@ -12,6 +12,7 @@
 #include "frontend/archive/sums.h"
 #include "frontend/cli/directory.h"
 #include "frontend/client/inspection.h"
+#include "frontend/client/remove_rootfs.h"
 #include "frontend/client/tree_digest.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/snapshot.h"
@@ -192,7 +193,7 @@ static int remove_base(struct cache_objects *objects, const struct cache_object 
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return error_errno(err, ERR_BUSY, "snapshot %.12s is in use", o->name);
 	if (start_helper(objects, err) < 0 ||
-	    base_remove(objects->helper, objects->dirs[o->kind], o->name, err) < 0)
+	    remove_rootfs(objects->helper, objects->dirs[o->kind], o->name, false, err) < 0)
 		return -1;
 	unlinkat(objects->dirs[o->kind], name, 0);
 	return 0;
@@ -206,7 +207,7 @@ static int cache_objects_remove_rootfs(struct cache_objects *objects, const stru
 	_cleanup_close_ int lock = digest_lock(dir, o->name, LOCK_EX | LOCK_NB, err);
 
 	if (lock < 0 || start_helper(objects, err) < 0 ||
-	    base_remove(objects->helper, dir, o->name, err) < 0)
+	    remove_rootfs(objects->helper, dir, o->name, false, err) < 0)
 		return -1;
 	digest_remove(dir, o->name);
 	return 0;

@@ -15,6 +15,7 @@
 #include "frontend/cli/interrupt.h"
 #include "frontend/cli/lock_wait.h"
 #include "frontend/cli/text.h"
+#include "frontend/client/remove_rootfs.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/cache_pack.h"
 #include "frontend/rootfs/snapshot.h"
@@ -324,19 +325,6 @@ static const char *refuse_recipe(const struct cache_transfer *t, const char *key
 	return strstr(recipe, line) ? NULL : "it was made with other ids than those of your range";
 }
 
-/* Removes what an import left of KEY. */
-static void discard_staging(const struct cache_transfer *t, const char *key)
-{
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
-
-	message.name = (char *)(uintptr_t)key;
-	message.stale = true;
-	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
-	request.remove = &message;
-	helper_call(t->helper, &request, &t->to, 1, NULL, NULL);
-}
-
 static int verify_staging(const struct cache_transfer *t, const char *staging, struct error **err)
 {
 	Rootlet__Request request = ROOTLET__REQUEST__INIT;
@@ -357,14 +345,14 @@ static int place_snapshot(const struct cache_transfer *t, const char *key, int t
 	int r;
 
 	snprintf(staging, sizeof(staging), STAGING "%s", key);
-	discard_staging(t, key);
+	remove_rootfs(t->helper, t->to, key, true, NULL);
 	r = snapshot_unpack(t->helper, tar, t->to, staging, err);
 	if (r == 0)
 		r = verify_staging(t, staging, err);
 	if (r == 0 && renameat2(t->to, staging, t->to, key, RENAME_NOREPLACE) < 0)
 		r = error_errno(err, ERR_SYSTEM, "cannot name the snapshot %.12s", key);
 	if (r < 0)
-		discard_staging(t, key);
+		remove_rootfs(t->helper, t->to, key, true, NULL);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "frontend/cli/word_list.h"
+#include "frontend/client/remove_rootfs.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/hand_over.h"
 #include "frontend/rootfs/manifest_change.h"
@@ -330,7 +331,7 @@ static int drop_base(struct helper *h, const struct provision *p, const char *ke
 {
 	_cleanup_error_ struct error *failed = NULL;
 
-	if (base_remove(h, p->kept->dir, key, &failed) == 0)
+	if (remove_rootfs(h, p->kept->dir, key, false, &failed) == 0)
 		return 0;
 	if (!failed || failed->code != ERR_REFUSED)
 		return error_set(err, failed ? failed->code : ERR_SPACE, "%s", error_text(failed));

@@ -9,6 +9,7 @@
 
 #include "frontend/archive/cache.h"
 #include "frontend/cli/lock_wait.h"
+#include "frontend/client/remove_rootfs.h"
 #include "lib/hash.h"
 #include "lib/hex_read.h"
 #include "lib/pwrite_all.h"
@@ -212,17 +213,6 @@ int base_find(const struct base *base)
 				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int base_remove(struct helper *h, int dir, const char *key, struct error **err)
-{
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Remove message = ROOTLET__REMOVE__INIT;
-
-	message.name = (char *)(uintptr_t)key;
-	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
-	request.remove = &message;
-	return helper_call(h, &request, &dir, 1, NULL, err);
-}
-
 /* Removes the snapshot whose lock file is ENTRY, if it was unused for a month and is not in use. */
 static void prune_one(struct helper *h, int dir, const char *entry)
 {
@@ -241,7 +231,7 @@ static void prune_one(struct helper *h, int dir, const char *entry)
 	if (lock < 0 || fstat(lock, &st) < 0 || st.st_mtime > time(NULL) - KEEP_SECONDS ||
 	    flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return;
-	base_remove(h, dir, key, NULL);
+	remove_rootfs(h, dir, key, false, NULL);
 	if (faccessat(dir, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		unlinkat(dir, entry, 0);
 }

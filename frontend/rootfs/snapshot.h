@@ -68,6 +68,3 @@ int base_find(const struct base *base);
 
 /* Removes snapshots unused for a month. Ignores failures. */
 void base_prune(struct helper *h, int dir);
-
-/* Removes a snapshot that is damaged or no longer useful. */
-int base_remove(struct helper *h, int dir, const char *key, struct error **err);

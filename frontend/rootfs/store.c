@@ -11,6 +11,7 @@
 #include "frontend/cli/text.h"
 #include "frontend/cli/tree.h"
 #include "frontend/cli/word_list.h"
+#include "frontend/client/remove_rootfs.h"
 #include "frontend/client/view.h"
 #include "frontend/rootfs/manifest.h"
 #include "proto/validate.h"
@@ -294,14 +295,8 @@ static bool store_visit_remove(const char *name, void *context)
 {
 	const struct sweep *sweep = context;
 	_cleanup_error_ struct error *err = NULL;
-	Rootlet__Request request = ROOTLET__REQUEST__INIT;
-	Rootlet__Remove removal = ROOTLET__REMOVE__INIT;
 
-	removal.name = (char *)(uintptr_t)name;
-	removal.stale = true;
-	request.kind_case = ROOTLET__REQUEST__KIND_REMOVE;
-	request.remove = &removal;
-	if (helper_call(sweep->helper, &request, &sweep->parent, 1, NULL, &err) < 0 && err &&
+	if (remove_rootfs(sweep->helper, sweep->parent, name, true, &err) < 0 && err &&
 	    err->code != ERR_BUSY && err->code != ERR_MISSING && err->code != ERR_INTERRUPTED)
 		fprintf(stderr, "rootlet: cannot remove leftovers of a killed run of \"%s\": %s\n",
 			name, text_clean(err->message));
