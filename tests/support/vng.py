@@ -22,8 +22,11 @@ for word; do
 	before=$word
 done
 boot=1
-while [[ -e $results/words.$boot ]]; do ((boot++)); done
-printf '%s\n' "$@" >"$results/words.$boot"
+# Two guests may boot at once.
+until (set -o noclobber; printf '%s\n' "$@" >"$results/words.$boot") 2>/dev/null; do
+	[[ -e $results/words.$boot ]] || break
+	((boot++))
+done
 sed 's/^/set /' "$root"/rootlet/settings >"$results/settings" 2>/dev/null
 cat "$root"/rootlet/command "$root"/usr/lib/rootlet/run "$directory"/command \
 	>"$results/command.$boot" 2>/dev/null
