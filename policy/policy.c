@@ -423,7 +423,7 @@ int policy_load(const char *path, bool required, struct policy **out, struct err
 		return error_set(
 			err, ERR_HOST,
 			"%s is refused: it must be a regular file, and it and its directory "
-			"must belong to root and be writable by nobody else; run: chown "
+			"must belong to root, and only root may write to them; run: chown "
 			"root: %s %s && chmod go-w %s %s",
 			path, above, path, above, path);
 	size = text ? read(file, text, BYTES_MAX - 1) : -1;

@@ -22,7 +22,7 @@ struct ci_line {
 
 /* The first one whose variable is set, and whose UNLESS is not. Sources: GitHub's and GitLab's
  * lists of variables (GitLab sets CI_DISPOSABLE_ENVIRONMENT for all executors but shell and ssh),
- * and Kubernetes' page about services. SUDO is what a command needs before it. */
+ * and Kubernetes' page about services. AS_ROOT is what a command needs before it. */
 static const struct ci_system {
 	const char *name, *by, *also, *commands, *as_root;
 	struct ci_line lines[6];

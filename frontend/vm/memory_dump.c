@@ -51,7 +51,7 @@ int memory_dump_open(struct memory_dump *d, const struct vm_config *config, int 
 
 void memory_dump_close(struct memory_dump *d)
 {
-	/* Nobody else may take the name of a draft that was given up. */
+	/* Otherwise no other guest of the run could keep its memory. */
 	if (d->file >= 0)
 		unlinkat(d->config->dump_directory, DRAFT, 0);
 	closep(&d->file);
