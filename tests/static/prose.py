@@ -77,19 +77,19 @@ def prose_of_json(text):
 
 
 KINDS = (
-    (r".*\.[ch]$", prose_of_c), (r".*\.proto$", prose_of_c), (r".*\.md$", prose_of_document),
-         (r".*\.scd$", prose_of_document),
-    (r".*\.py$|tests/(bench/run|coverage|count|select|sizes|tools/\w+)$", prose_of_python),
-         (r".*\.json$", prose_of_json),
-    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|meson\.build|meson\.options|"
-     r"quickstart|install-helper|tests/run|\.ci/run)$",
-     prose_of_comments),
+    (r".*\.([ch]|proto|m?js)$", prose_of_c), (r".*\.(md|scd)$", prose_of_document),
+    (r".*\.json$", prose_of_json),
+    (r".*(\.py|#!/usr/bin/python3)$", prose_of_python),
+    (r".*(\.sh|\.ini|\.conf|\.example|\.list|\.argued|\.yml|meson\.build|meson\.options|#!/.*)$|"
+     r"(debian|packaging)/.*", prose_of_comments),
 )
 
 
 def prose_of(path, text):
+    """A file whose name does not tell what it is may begin with the name of its interpreter."""
+    first = text.partition("\n")[0]
     for pattern, extract in KINDS:
-        if re.match(pattern, path):
+        if re.match(pattern, path) or first.startswith("#!") and re.match(pattern, first):
             try:
                 return words_of(extract(text))
             except (tokenize.TokenError, SyntaxError):
@@ -136,6 +136,8 @@ SAMPLES = (
     ("a.sh", "# mends it\n", True), ("a.sh", "folder=1\n", False),
            ("a.json", '"description": "of a folder"\n', True),
     ("a.json", '"folder": 1\n', False), ("a.ini", "; a folder\n", True),
+    ("a", "#!/usr/bin/python3\nfolder = 1  # anew\n", True), ("a", "#!/bin/bash\n# anew\n", True),
+    ("a", "# anew\n", False), ("debian/rules", "# anew\n", True), ("a.js", "f(); // anew\n", True),
 )
 
 
